@@ -1,0 +1,1 @@
+"""Measurements of twat-cache, each beside the thing to beat."""

@@ -1,0 +1,296 @@
+/* Every trick on the C API that the core needs, each with its reason.
+
+   The .pyx and .pxd files say what the core does; this file says how CPython lets it be done
+   fast, version by version (3.10 to 3.15, with and without the GIL). */
+
+#ifndef TWAT_CACHE_GATE_H
+#define TWAT_CACHE_GATE_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#include <windows.h>
+#define tc_alloca _alloca
+#else
+#define tc_alloca __builtin_alloca
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define tc_likely(x) __builtin_expect(!!(x), 1)
+#define tc_unlikely(x) __builtin_expect(!!(x), 0)
+#define TC_APART __attribute__((noinline))
+#else
+#define tc_likely(x) (x)
+#define tc_unlikely(x) (x)
+#define TC_APART
+#endif
+
+/* ---- Locks ---------------------------------------------------------------------------------
+   Under the GIL our C code is never interrupted, so a lock would only cost. Without it, one
+   PyMutex per table (one byte, public since 3.13) guards all fields of its Store. */
+
+#ifdef Py_GIL_DISABLED
+#define TC_FREE_THREADED 1
+typedef PyMutex tc_lock;
+#define tc_acquire(lock) PyMutex_Lock(lock)
+#define tc_release(lock) PyMutex_Unlock(lock)
+#define tc_load(pointer) __atomic_load_n((pointer), __ATOMIC_ACQUIRE)
+#define tc_publish(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELEASE)
+#else
+#define TC_FREE_THREADED 0
+typedef char tc_lock;
+#define tc_acquire(lock) ((void)(lock))
+#define tc_release(lock) ((void)(lock))
+#define tc_load(pointer) (*(pointer))
+#define tc_publish(pointer, value) (*(pointer) = (value))
+#endif
+
+/* ---- Clock ---------------------------------------------------------------------------------
+   Nanoseconds of the cheapest monotonic clock. Linux's coarse clock (a step of 1 to 4 ms) is
+   read from memory that the kernel shares, 3 to 5 ns; the precise one takes 19 to 25 ns. */
+
+static inline int64_t tc_now(void)
+{
+#if defined(CLOCK_MONOTONIC_COARSE)
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+#elif defined(__APPLE__)
+    return (int64_t)clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW_APPROX);
+#elif defined(_WIN32)
+    return (int64_t)GetTickCount64() * 1000000;
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+#endif
+}
+
+/* ---- Keys ----------------------------------------------------------------------------------
+   An int of one digit is its own hash (-1 hashes as -2), and a str remembers its hash: both
+   spare a call. A compact int's value is public API since 3.12; before, it is the first digit. */
+
+#if PY_VERSION_HEX >= 0x030C0000
+#define tc_is_compact(o) PyUnstable_Long_IsCompact((PyLongObject *)(o))
+#define tc_compact_value(o) PyUnstable_Long_CompactValue((PyLongObject *)(o))
+#else
+#define tc_is_compact(o) ((size_t)(Py_SIZE(o) + 1) <= 2)
+#define tc_compact_value(o) (Py_SIZE(o) * (Py_ssize_t)((PyLongObject *)(o))->ob_digit[0])
+#endif
+
+/* The hash without calling anything; 0 if that takes a call. */
+static inline int tc_plain_hash(PyObject *o, Py_hash_t *hash)
+{
+    if (PyLong_CheckExact(o)) {
+        if (tc_unlikely(!tc_is_compact(o)))
+            return 0;
+        *hash = tc_compact_value(o);
+        return tc_likely(*hash != -1);
+    }
+    if (PyUnicode_CheckExact(o)) {
+        *hash = ((PyASCIIObject *)o)->hash;
+        return *hash != -1;
+    }
+    return 0;
+}
+
+static inline Py_hash_t tc_hash(PyObject *o)
+{
+    Py_hash_t hash;
+    return tc_plain_hash(o, &hash) ? hash : PyObject_Hash(o);
+}
+
+/* memcmp() == 0 without the call: words, the last ones overlapping. */
+static inline int tc_same_bytes(const char *a, const char *b, size_t length)
+{
+    uint64_t x, y;
+    if (length >= 8) {
+        size_t last = length - 8;
+        for (size_t i = 0; i < last; i += 8) {
+            memcpy(&x, a + i, 8);
+            memcpy(&y, b + i, 8);
+            if (x != y)
+                return 0;
+        }
+        memcpy(&x, a + last, 8);
+        memcpy(&y, b + last, 8);
+        return x == y;
+    }
+    for (size_t i = 0; i < length; i++)
+        if (a[i] != b[i])
+            return 0;
+    return 1;
+}
+
+/* Whether two exact strs are equal. One that isn't ready (before 3.12) never is, here. */
+static inline int tc_same_text(PyObject *a, PyObject *b)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    if (tc_unlikely(!PyUnicode_IS_READY(a) || !PyUnicode_IS_READY(b)))
+        return 0;
+#endif
+    Py_ssize_t length = PyUnicode_GET_LENGTH(a);
+    int kind = (int)PyUnicode_KIND(a);
+    return length == PyUnicode_GET_LENGTH(b) && kind == (int)PyUnicode_KIND(b)
+        && tc_same_bytes(PyUnicode_DATA(a), PyUnicode_DATA(b), (size_t)length * kind);
+}
+
+/* Whether objects are one, or equal ints of one digit: what a few instructions can tell. */
+static inline int tc_instantly_same(PyObject *stored, PyObject *given)
+{
+    return tc_likely(stored == given)
+        || (PyLong_CheckExact(stored) && PyLong_CheckExact(given) && tc_is_compact(stored)
+            && tc_is_compact(given) && tc_compact_value(stored) == tc_compact_value(given));
+}
+
+/* Whether objects are equal, as far as can be told without calling anything. */
+static inline int tc_plainly_same(PyObject *stored, PyObject *given)
+{
+    return tc_instantly_same(stored, given)
+        || (PyUnicode_CheckExact(stored) && PyUnicode_CheckExact(given)
+            && tc_same_text(stored, given));
+}
+
+/* 1 equal, 0 different, -1 only their own __eq__ can tell (which may run anybody's code). */
+static inline int tc_same(PyObject *stored, PyObject *given)
+{
+    if (tc_plainly_same(stored, given))
+        return 1;
+    PyTypeObject *type = Py_TYPE(stored);
+    if (type == Py_TYPE(given)
+        && (type == &PyLong_Type || type == &PyUnicode_Type || type == &PyFloat_Type
+            || type == &PyBytes_Type))
+        return PyObject_RichCompareBool(stored, given, Py_EQ);
+    return -1;
+}
+
+/* ---- The type of a callable ----------------------------------------------------------------
+   Cython has no syntax for a vectorcall slot. Setting offset and flag on the ready type, before
+   any instance is called, is all that the interpreter looks at. METHOD_DESCRIPTOR lets it pass
+   `self` as first argument of `obj.m(...)` without making a bound method. Python subclasses
+   don't inherit either flag reliably (3.10, 3.11: never), so each one is told. */
+
+static inline void tc_make_callable(PyTypeObject *type, Py_ssize_t offset)
+{
+    type->tp_vectorcall_offset = offset;
+    type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
+    PyType_Modified(type);
+}
+
+/* Cython refuses `def __init_subclass__` in an extension class: it is put there afterwards. */
+static inline int tc_add_to_type(PyTypeObject *type, const char *name, PyObject *value)
+{
+    int failed = PyDict_SetItemString(type->tp_dict, name, value);
+    PyType_Modified(type);
+    return failed;
+}
+
+/* What an entry point hands on to must not be inlined into it: without the registers that calls
+   need, the short way saves and restores none, a third of its time. */
+static TC_APART PyObject *tc_call_on(PyObject *, PyObject **, size_t, uint64_t);
+static TC_APART PyObject *tc_call_hashing(PyObject *, PyObject **, size_t);
+static TC_APART PyObject *tc_call_aside(PyObject *, PyObject **, size_t, PyObject *);
+
+static inline int tc_is_gc(PyObject *o) { return PyType_IS_GC(Py_TYPE(o)) != 0; }
+
+/* The object behind a weak reference without touching its reference count; only ever compared
+   with an object that the caller holds, so that a race can make it differ, never match. */
+static inline PyObject *tc_referent(PyObject *reference)
+{
+    return ((PyWeakReference *)reference)->wr_object;
+}
+
+/* A new reference to the object behind a weak reference, or NULL if it is gone. */
+static inline PyObject *tc_strong(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *object = NULL;
+    if (PyWeakref_GetRef(reference, &object) < 0)
+        PyErr_Clear();
+    return object;
+#else
+    PyObject *object = PyWeakref_GetObject(reference);
+    if (object == NULL || object == Py_None)
+        return NULL;
+    Py_INCREF(object);
+    return object;
+#endif
+}
+
+/* ---- Collector -----------------------------------------------------------------------------
+   Entries are raw pointers that Cython's generated tp_traverse doesn't know: ours is chained in
+   front of it. tp_clear empties the entries only; attributes stay for whoever still calls. */
+
+static traverseproc tc_base_traverse;
+
+static inline void tc_chain_gc(PyTypeObject *type, void *traverse, void *clear)
+{
+    tc_base_traverse = type->tp_traverse;
+    type->tp_traverse = (traverseproc)traverse;
+    type->tp_clear = (inquiry)clear;
+}
+
+static inline int tc_visit(PyObject *o, visitproc visit, void *arg)
+{
+    Py_VISIT(o);
+    return 0;
+}
+
+/* ---- Awaiting a value that is there --------------------------------------------------------
+   The interpreter drives `await` by am_send up to 3.11 and by tp_iternext from 3.12 on, where
+   the value has to travel in a StopIteration. Making one is two thirds of the cost of a hit, so
+   one instance is kept and used again while nobody else holds it; it never keeps a value. */
+
+#if PY_VERSION_HEX >= 0x030C0000 && !defined(Py_GIL_DISABLED)
+static PyObject *tc_spare_stop;
+
+static inline void tc_forget_stop(void)
+{
+    PyStopIterationObject *stop = (PyStopIterationObject *)tc_spare_stop;
+    if (stop != NULL && stop->value != NULL && Py_REFCNT(tc_spare_stop) == 1)
+        Py_CLEAR(stop->value);
+}
+
+static inline void tc_raise_stop(PyObject *value)
+{
+    PyStopIterationObject *stop = (PyStopIterationObject *)tc_spare_stop;
+    if (stop == NULL || Py_REFCNT(tc_spare_stop) != 1 || stop->traceback != NULL
+        || stop->context != NULL || stop->cause != NULL || stop->dict != NULL) {
+        Py_CLEAR(tc_spare_stop);
+        tc_spare_stop = PyObject_CallNoArgs(PyExc_StopIteration);
+        if (tc_spare_stop == NULL)
+            return;
+        stop = (PyStopIterationObject *)tc_spare_stop;
+    }
+    Py_INCREF(value);
+    Py_XSETREF(stop->value, value);
+    Py_INCREF(tc_spare_stop);
+    PyErr_SetRaisedException(tc_spare_stop);
+}
+#else
+static inline void tc_forget_stop(void) {}
+
+static inline void tc_raise_stop(PyObject *value)
+{
+    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+    if (stop != NULL) {
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+}
+#endif
+
+static inline void tc_make_awaitable(PyTypeObject *type, iternextfunc next, sendfunc send)
+{
+    type->tp_iternext = next;
+    type->tp_as_async->am_send = send;
+    PyType_Modified(type);
+}
+
+#endif

@@ -1,0 +1,43 @@
+# What gate.h offers, declared for Cython.
+
+from cpython.object cimport PyObject, PyTypeObject, visitproc
+from libc.stdint cimport int64_t
+
+cdef extern from "gate.h" nogil:
+    ctypedef struct tc_lock:
+        pass
+    bint tc_likely(bint)
+    bint tc_unlikely(bint)
+    void tc_acquire(tc_lock*) noexcept
+    void tc_release(tc_lock*) noexcept
+    int tc_load(int*) noexcept
+    void tc_publish(int*, int) noexcept
+    void* tc_alloca(size_t) noexcept
+    int64_t tc_now() noexcept
+
+cdef extern from "gate.h":
+    ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject**, size_t, PyObject*)
+    ctypedef PyObject* (*iternextfunc)(PyObject*)
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**)
+
+    Py_hash_t tc_hash(PyObject*) noexcept
+    bint tc_plain_hash(PyObject*, Py_hash_t*) noexcept
+    bint tc_instantly_same(PyObject* stored, PyObject* given) noexcept
+    bint tc_plainly_same(PyObject* stored, PyObject* given) noexcept
+    int tc_same(PyObject* stored, PyObject* given) noexcept
+    bint tc_is_gc(PyObject*) noexcept
+    PyObject* tc_referent(PyObject*) noexcept
+    PyObject* tc_strong(PyObject*) noexcept
+    int tc_visit(PyObject*, visitproc, void*) noexcept
+    void tc_make_callable(PyTypeObject*, Py_ssize_t) noexcept
+    void tc_make_awaitable(PyTypeObject*, iternextfunc, sendfunc) noexcept
+    int tc_add_to_type(PyTypeObject*, const char*, PyObject*) except -1
+    void tc_chain_gc(PyTypeObject*, void*, void*) noexcept
+    int (*tc_base_traverse)(PyObject*, visitproc, void*) noexcept
+    int (*tc_base_clear)(PyObject*) noexcept
+    void tc_forget_stop() noexcept
+    void tc_raise_stop(PyObject*) noexcept

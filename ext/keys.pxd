@@ -1,0 +1,309 @@
+# Keys: hashing what a call brought, and finding the entry that has it.
+#
+# A key is hashed from left to right, once. Entries are compared only where all 64 bits of the
+# mixed hash agree. Exact ints and strs are compared here; anything else is asked by its own
+# `__eq__`, which may do what it likes: the stored objects are owned while it runs, the lock is
+# free, and if the table changed meanwhile the search begins anew, as in CPython's dict.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from gate cimport *
+from store cimport *
+
+cdef extern from "Python.h":
+    bint PyTuple_CheckExact(PyObject*) noexcept
+    bint PyLong_CheckExact(PyObject*) noexcept
+    bint PyUnicode_CheckExact(PyObject*) noexcept
+    Py_ssize_t PyTuple_GET_SIZE(PyObject*) noexcept
+    int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept
+    enum:
+        Py_EQ
+
+cdef extern from *:
+    """
+    #define tc_own(o) Py_INCREF(o)
+    #define tc_drop(o) Py_DECREF(o)
+    #define tc_items(tuple) (((PyTupleObject *)(tuple))->ob_item)
+    """
+    void tc_own(PyObject*) noexcept
+    void tc_drop(PyObject*) noexcept
+    PyObject** items_of "tc_items"(PyObject*) noexcept
+
+cdef struct Look:                # one look-up
+    PyObject** items             # borrowed from whoever calls
+    Py_ssize_t n
+    uint64_t hash
+    int64_t now                  # 0: not read yet
+    bint lone                    # one int or str that is its own key in a packed table
+    PyObject* alone              # where `items` points if the key came as one Python object
+
+cdef extern from *:
+    """
+    #define TC_AGAIN (UINT32_MAX - 1)
+    #define TC_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+    #define TC_PRIME UINT64_C(0xC2B2AE3D27D4EB4F)
+    """
+    const uint32_t AGAIN "TC_AGAIN"         # a search that was disturbed
+    const uint64_t GOLDEN "TC_GOLDEN"       # the golden ratio (Knuth, TAOCP 3, 6.4)
+    const uint64_t PRIME "TC_PRIME"         # a prime of xxHash (Collet, 2012)
+
+
+cdef inline bint is_lone(PyObject* o) noexcept:
+    return PyLong_CheckExact(o) or PyUnicode_CheckExact(o)
+
+
+cdef inline void view(Store* s, object key, Look* look) noexcept:
+    """Points `look` at a key given as a Python object, which has to outlive it."""
+    look.lone = s.packed and not PyTuple_CheckExact(<PyObject*> key)
+    if look.lone:
+        look.alone = <PyObject*> key
+        look.items = &look.alone
+        look.n = 1
+    else:
+        look.items = items_of(<PyObject*> key)
+        look.n = PyTuple_GET_SIZE(<PyObject*> key)
+
+
+# -- deadlines -------------------------------------------------------------------------------------
+
+cdef inline bint is_fresh(Store* s, Entry* e, int64_t now) noexcept:
+    if not s.detour & WATCHFUL:
+        return True
+    if s.generation_at and narrow(e, s.generation_at)[0] != s.generation:
+        return False
+    if now >= s.valid_until:
+        return False
+    return s.fresh_at == 0 or now < wide(e, s.fresh_at)[0]
+
+
+cdef inline bint is_dead(Store* s, Entry* e, int64_t now) noexcept:
+    """Whether an entry that isn't fresh is of no more use at all."""
+    if not s.detour & WATCHFUL:
+        return False
+    if s.generation_at and narrow(e, s.generation_at)[0] != s.generation:
+        return True
+    if now >= s.valid_until or s.fresh_at == 0 or now < wide(e, s.fresh_at)[0]:
+        return False
+    return s.stale_at == 0 or now >= wide(e, s.stale_at)[0]
+
+
+# -- look-up ---------------------------------------------------------------------------------------
+
+# Python's hashes are regular (an int is its own), so they are multiplied, and the slot is chosen by
+# the highest bits of the product, which all bits have stirred. With the golden ratio as factor,
+# keys at regular distances (1, 2, 3 …; aligned ids; multiples of 2^20) fall nearly evenly: the
+# three-distance theorem (Sós, 1958; Knuth, TAOCP 3, 6.4).
+
+cdef inline uint64_t seed_of(PyObject* instance) noexcept:
+    """What an object held weakly adds to the hash: its address."""
+    return (<uint64_t> instance >> 4) * PRIME
+
+
+# Several objects are summed, each times an odd constant of its own (a multilinear hash): one
+# multiplication each, none waiting for another, and regular keys stay regular.
+
+cdef inline bint plain_hash(PyObject** items, Py_ssize_t n, bint weak, uint64_t* mixed) noexcept:
+    """The mixed hash of a sequence of exact ints and strs; False if there is anything else."""
+    cdef uint64_t sum = seed_of(items[0]) if weak else n
+    cdef uint64_t factor = GOLDEN
+    cdef Py_ssize_t j = 1 if weak else 0
+    cdef Py_hash_t hash
+    while j < n:
+        if tc_unlikely(not tc_plain_hash(items[j], &hash)):
+            return False
+        sum += <uint64_t> hash * factor
+        factor *= PRIME
+        j += 1
+    mixed[0] = sum
+    return True
+
+
+cdef inline int hash_items(Store* s, Look* look) noexcept:
+    """Fills in the mixed hash of any objects; -1 if one raised."""
+    cdef uint64_t sum, factor = GOLDEN
+    cdef Py_ssize_t j = 1 if s.weak else 0
+    cdef Py_hash_t hash
+    sum = seed_of(look.items[0]) if s.weak else look.n
+    while j < look.n:
+        hash = tc_hash(look.items[j])
+        if tc_unlikely(hash == -1):
+            return -1
+        sum += <uint64_t> hash * factor
+        factor *= PRIME
+        j += 1
+    look.hash = sum
+    return 0
+
+
+cdef inline int compare(Store* s, Entry* e, Look* look) noexcept:
+    """1 the same key, 0 another one, -1 only Python code can tell."""
+    cdef PyObject** key = key_of(e)
+    cdef PyObject* stored = key[0]
+    cdef Py_ssize_t j = 0
+    cdef int verdict
+    if s.packed:
+        if look.lone:
+            return 0 if PyTuple_CheckExact(stored) else tc_same(stored, look.items[0])
+        if not PyTuple_CheckExact(stored) or PyTuple_GET_SIZE(stored) != look.n:
+            return 0
+        key = items_of(stored)
+    if s.weak:
+        if tc_referent(key[0]) != look.items[0]:
+            return 0
+        j = 1
+    while j < look.n:
+        verdict = tc_same(key[j], look.items[j])
+        if verdict != 1:
+            return verdict
+        j += 1
+    return 1
+
+
+cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
+    """Compares by the objects' own `__eq__`, stored == given; -1 if one raised."""
+    cdef Py_ssize_t width = s.width, j
+    cdef PyObject** owned = <PyObject**> tc_alloca((width + 1) * sizeof(void*))
+    cdef PyObject** key = owned
+    cdef int verdict = 1
+    memcpy(owned, key_of(e), width * sizeof(void*))
+    for j in range(width):
+        tc_own(owned[j])
+    if s.packed and not look.lone:
+        key = items_of(owned[0])
+    tc_release(&s.lock)
+    j = 1 if s.weak else 0
+    while verdict == 1 and j < look.n:
+        verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
+        j += 1
+    for j in range(width):
+        tc_drop(owned[j])
+    tc_acquire(&s.lock)
+    return verdict
+
+
+cdef inline uint32_t search(Store* s, Look* look, uint32_t* slots, uint32_t mask) noexcept:
+    cdef uint32_t position = home_of(look.hash, mask)
+    cdef uint32_t tag = tag_of(look.hash, mask)
+    cdef uint32_t slot
+    cdef uint64_t changes = s.changes
+    cdef Entry* e
+    cdef int verdict
+    while slots[position] != 0:
+        slot = slots[position]
+        if slot & ~mask == tag and slot != GONE:
+            e = at(s, slot & mask)
+            if e.hash == look.hash:
+                verdict = compare(s, e, look)
+                if verdict == -1:
+                    verdict = ask(s, e, look)
+                    if verdict == -1:
+                        return ERROR
+                    if s.changes != changes:
+                        return AGAIN
+                if verdict == 1:
+                    return slot & mask
+        position = (position + 1) & mask
+    return NONE
+
+
+cdef inline uint32_t find(Store* s, Look* look) noexcept:
+    """The entry's number, NONE, or ERROR with an exception set."""
+    cdef uint32_t found = AGAIN
+    while found == AGAIN:
+        found = search(s, look, s.slots, s.mask)
+        if found == NONE and s.old != NULL:
+            found = search(s, look, s.old, s.old_mask)
+    return found
+
+
+cdef inline bint fits(
+    Entry* e, PyObject** items, Py_ssize_t n, bint weak, bint packed, bint lone, bint instantly
+) noexcept:
+    """Whether an entry's key is this one, as far as plain comparison can tell."""
+    cdef PyObject** key = key_of(e)
+    cdef Py_ssize_t j = 0
+    if packed and not lone:
+        if tc_unlikely(not PyTuple_CheckExact(key[0]) or PyTuple_GET_SIZE(key[0]) != n):
+            return False
+        key = items_of(key[0])
+    if weak:
+        if tc_unlikely(tc_referent(key[0]) != items[0]):
+            return False
+        j = 1
+    while j < n:
+        if instantly:
+            if tc_unlikely(not tc_instantly_same(key[j], items[j])):
+                return False
+        elif tc_unlikely(not tc_plainly_same(key[j], items[j])):
+            return False
+        j += 1
+    return True
+
+
+cdef inline PyObject* take(Store* s, Entry* e, uint32_t i) noexcept:
+    """Counts a hit on entry i and gives its value; comes with the lock, goes without it."""
+    cdef PyObject* value
+    touch(s, e, i)
+    s.hits += 1
+    value = e.value
+    tc_own(value)
+    tc_release(&s.lock)
+    return value
+
+
+cdef inline PyObject* hit_at_once(
+    Store* s, PyObject** items, Py_ssize_t n, uint64_t hash,
+    bint weak, bint packed, bint lone, int64_t now,
+) noexcept:
+    """The shortest way of a hit: the value if the first slot has it, else NULL.
+
+    Told what kind of table it is in, so that each kind is compiled for itself, without a loop
+    and without a call. The tag is compared, the whole hash need not be: keys that are the same
+    instantly have the same hash. `now` is 0 for a table that isn't WATCHFUL.
+    """
+    cdef uint32_t mask = s.mask
+    cdef uint32_t i
+    cdef Entry* e
+    tc_acquire(&s.lock)
+    i = s.slots[hash >> s.shift]
+    if tc_likely((i & ~mask) == tag_of(hash, mask) and i != 0):
+        i &= mask
+        e = at(s, i)
+        if tc_likely(fits(e, items, n, weak, packed, lone, True) and (
+            now == 0 or is_fresh(s, e, now)
+        )):
+            return take(s, e, i)
+    tc_release(&s.lock)
+    return NULL
+
+
+cdef inline PyObject* hit(
+    Store* s, PyObject** items, Py_ssize_t n, uint64_t hash,
+    bint weak, bint packed, bint lone, bint watchful,
+) noexcept:
+    """The short way of a hit: the value, or NULL if it takes more than plain comparison."""
+    cdef uint32_t* slots = s.slots
+    cdef uint32_t mask = s.mask
+    cdef uint32_t position = <uint32_t> (hash >> s.shift)
+    cdef uint32_t tag = tag_of(hash, mask)
+    cdef uint32_t i
+    cdef Entry* e
+    tc_acquire(&s.lock)
+    while True:
+        i = slots[position]
+        if i == 0:
+            break
+        if (i & ~mask) == tag:
+            i &= mask
+            e = at(s, i)
+            if tc_likely(e.hash == hash):
+                if not fits(e, items, n, weak, packed, lone, False):
+                    break
+                if watchful and tc_unlikely(not is_fresh(s, e, tc_now())):
+                    break
+                return take(s, e, i)
+        position = (position + 1) & mask
+    tc_release(&s.lock)
+    return NULL

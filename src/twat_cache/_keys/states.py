@@ -1,0 +1,151 @@
+"""The states of well-known types: what stands for a value of theirs in the canonical encoding.
+
+A type is recognised only if its module has been imported already: where there is a value of a
+type, there is its module. Nothing is imported here, numpy least of all.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .naming import reference, unencodable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = ["known_state"]
+
+
+def known_state(value: Any) -> tuple[str, object]:
+    """The name and the state of a value whose type is neither built in nor the user's own affair.
+
+    Raises:
+        CacheKeyError: The type isn't known, and no guess is made.
+    """
+    cls = type(value)
+    for module, name, state in _LIBRARY:
+        if cls is getattr(sys.modules.get(module), name, None):
+            return f"{module}:{name}", state(value)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and issubclass(cls, numpy.generic):
+        if getattr(numpy, cls.__name__, None) is cls:
+            return f"numpy:{value.dtype.name}", _array(value)
+    elif "enum" in sys.modules and issubclass(cls, sys.modules["enum"].Enum):
+        flag = issubclass(cls, sys.modules["enum"].Flag)  # a union of flags may have no name
+        return reference(cls), value._value_ if flag else value._name_
+    elif "__dataclass_fields__" in cls.__dict__:  # its own: a plain subclass may hold more
+        return reference(cls), _fields(value)
+    elif (
+        issubclass(cls, tuple)
+        and isinstance(getattr(cls, "_fields", None), tuple)
+        and (
+            not getattr(value, "__dict__", None)  # else it's a subclass that holds more
+        )
+    ):
+        return reference(cls), tuple(value)
+    raise unencodable(cls)
+
+
+def _fields(value: Any) -> dict[str, object]:
+    """All fields that are set, those that `==` leaves out included."""
+    names = [field.name for field in sys.modules["dataclasses"].fields(value)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+
+def _decimal(value: Any) -> object:
+    return tuple(value.as_tuple())  # its text would depend on the context
+
+
+def _fraction(value: Any) -> object:
+    return value.numerator, value.denominator
+
+
+def _uuid(value: Any) -> object:
+    return value.int
+
+
+def _date(value: Any) -> object:
+    return value.year, value.month, value.day
+
+
+def _time(value: Any) -> object:
+    clock = (value.hour, value.minute, value.second, value.microsecond, value.fold)
+    return *clock, _zone(value)
+
+
+def _datetime(value: Any) -> object:
+    return _date(value), _time(value)
+
+
+def _timedelta(value: Any) -> object:
+    return value.days, value.seconds, value.microseconds
+
+
+def _timezone(value: Any) -> object:
+    return _timedelta(value.utcoffset(None)), value.tzname(None)
+
+
+def _zone(value: Any) -> object:
+    """Which zone, by rule and by offset: two zones may agree today and differ next summer."""
+    zone = value.tzinfo
+    if zone is None:
+        return None
+    offset = value.utcoffset()
+    shift = None if offset is None else _timedelta(offset)
+    if type(zone) is sys.modules["datetime"].timezone:
+        return shift, value.tzname()
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)  # zoneinfo; pytz
+    if not isinstance(name, str):
+        raise unencodable(type(zone), "it doesn't tell which zone it is")
+    return shift, value.tzname(), type(zone).__module__.partition(".")[0], name
+
+
+def _zoneinfo(value: Any) -> object:
+    if value.key is None:
+        raise unencodable(type(value), "it was read from a file and has no key")
+    return value.key
+
+
+def _path(value: Any) -> object:
+    return str(value)
+
+
+def _ordered(value: Any) -> object:
+    return tuple(value.items())
+
+
+def _deque(value: Any) -> object:
+    return value.maxlen, tuple(value)
+
+
+def _array(value: Any) -> object:
+    """Type, shape and the elements in C order, however they lie in memory."""
+    dtype = value.dtype
+    if dtype.names is not None:  # by field, since there may be junk between them
+        return value.shape, tuple((name, _array(value[name])) for name in dtype.names)
+    if dtype.kind not in "biufcmMSUV" or dtype.char in "gG":  # long doubles hold junk too
+        raise unencodable(type(value), f"its elements are of dtype {dtype.name}")
+    return dtype.str, value.shape, value.tobytes()
+
+
+_LIBRARY: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
+    ("decimal", "Decimal", _decimal),
+    ("fractions", "Fraction", _fraction),
+    ("uuid", "UUID", _uuid),
+    ("datetime", "date", _date),
+    ("datetime", "time", _time),
+    ("datetime", "datetime", _datetime),
+    ("datetime", "timedelta", _timedelta),
+    ("datetime", "timezone", _timezone),
+    ("zoneinfo", "ZoneInfo", _zoneinfo),
+    ("pathlib", "PosixPath", _path),
+    ("pathlib", "PurePosixPath", _path),
+    ("pathlib", "WindowsPath", _path),
+    ("pathlib", "PureWindowsPath", _path),
+    ("collections", "OrderedDict", _ordered),
+    ("collections", "Counter", dict),
+    ("collections", "deque", _deque),
+    ("numpy", "ndarray", _array),
+)

@@ -1,0 +1,56 @@
+"""Tells functions, coroutine functions and generator functions apart, without `inspect`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import FunctionType, MethodType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["ASYNC", "GENERATES", "is_coroutine_function", "is_generator_function"]
+
+ASYNC = 0x80  # inspect.CO_COROUTINE
+GENERATES = 0x20 | 0x200  # inspect.CO_GENERATOR, inspect.CO_ASYNC_GENERATOR
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Whether a call gives a coroutine: an `async def`, however wrapped, or marked as one."""
+    return _flags(function) & ASYNC != 0 or _is_marked(function)
+
+
+def is_generator_function(function: object) -> bool:
+    """Whether a call gives a generator or an async generator."""
+    return _flags(function) & GENERATES != 0
+
+
+def _flags(function: Any) -> int:
+    """The code flags of the Python function that a call ends in; 0 if there is none."""
+    while type(function) is not FunctionType:
+        if type(function) is MethodType:
+            function = function.__func__
+        elif isinstance(function, partial):
+            function = function.func
+        else:
+            function = getattr(type(function), "__call__", None)  # noqa: B004
+            if type(function) is not FunctionType:
+                return 0
+    return function.__code__.co_flags
+
+
+def _is_marked(function: Any) -> bool:
+    """Whether `inspect.markcoroutinefunction`, or asyncio's older mark, was put on it."""
+    while isinstance(function, partial):
+        function = function.func
+    if type(function) is MethodType:
+        function = function.__func__
+    for module, name in (
+        ("inspect", "_is_coroutine_mark"),
+        ("asyncio.coroutines", "_is_coroutine"),
+    ):
+        mark = getattr(sys.modules.get(module), name, None)  # if it isn't loaded, none was put
+        if mark is not None and getattr(function, name, None) is mark:
+            return True
+    return False

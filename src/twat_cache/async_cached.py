@@ -1,0 +1,94 @@
+"""What a decorated coroutine function is."""
+
+from __future__ import annotations
+
+from ._core import Gate
+from ._coroutines import answer, forget_leaders
+from ._unhashable import answer_anyway
+from .cached import Cached
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._core import Table
+    from ._coroutines import Leader, Place
+
+__all__ = ["AsyncCached"]
+
+
+class AsyncCached(Cached):
+    """A coroutine function under `mcache` or `acache`: the controls of one call are awaited."""
+
+    def _configure(self, function: Callable[..., Any], table: Table) -> None:
+        recipe = self._recipe
+        self._leaders: dict[Place, Leader] = {}
+        Gate.__init__(
+            self,
+            function,
+            table,
+            plan=self._binding,
+            typed=recipe.typed,
+            key=recipe.key,
+            copier=recipe.copier,
+            awaitable=True,
+            on_miss=answer,
+            on_key_error=answer_anyway,
+        )
+
+    @property
+    def _is_coroutine_mark(self) -> Any:
+        """What makes `inspect.iscoroutinefunction` say yes, since Python 3.12."""
+        import inspect
+
+        return inspect._is_coroutine_mark  # type: ignore[attr-defined]
+
+    @property
+    def _is_coroutine(self) -> Any:
+        """What makes `asyncio.iscoroutinefunction` say yes."""
+        from asyncio import coroutines
+
+        return coroutines._is_coroutine  # type: ignore[attr-defined]
+
+    def cache_clear(self) -> None:
+        """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
+        self._leaders.clear()
+        super().cache_clear()
+
+    async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
+        """Forgets this call's entry, as `Cached.invalidate`."""
+        key = self._key_for(args, kwargs)
+        if key is None:
+            return False
+        forget_leaders(self, key)
+        return self.table.discard(key)
+
+    async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Awaits the function now and stores its result, as `Cached.refresh`."""
+        key = self._key_for(args, kwargs)
+        if key is None:
+            self.table.count_bypass()
+            return await self.function(*args, **kwargs)
+        flight = self.table.depart(key)
+        try:
+            result = await self.function(*args, **kwargs)
+            self._land(flight, result, args, kwargs)
+        except BaseException:
+            self.table.abandon(flight)
+            raise
+        return result
+
+    async def peek(self, /, *args: Any, default_: Any = None, **kwargs: Any) -> Any:
+        """The stored value, or `default_`, as `Cached.peek`."""
+        return super().peek(*args, default_=default_, **kwargs)
+
+    async def contains(self, /, *args: Any, **kwargs: Any) -> bool:
+        """Whether there is a fresh entry, as `Cached.contains`."""
+        found: bool = super().contains(*args, **kwargs)
+        return found
+
+    async def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> None:
+        """Stores a value by hand, as `Cached.put`."""
+        forget_leaders(self, self._key_to_put(args, kwargs))
+        super().put(value, *args, ttl_=ttl_, **kwargs)

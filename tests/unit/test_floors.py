@@ -1,0 +1,173 @@
+"""Imports go down only: the table of who may import whom, held against the code.
+
+Imports for type checkers alone (`if TYPE_CHECKING:`) load nothing and are free; imports inside
+functions count.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import twat_cache
+from tests.fixtures import worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(twat_cache.__file__).parent
+
+FLOORS = {
+    0: ["errors", "stats", "types", "_duration"],
+    1: ["_core_py"],
+    2: ["_core", "_keys", "_kinds", "_options", "_recipe"],
+    5: [
+        "_bound", "_unhashable", "cached", "_coroutines", "async_cached", "_per_instance",
+        "decorators",
+    ],
+    6: ["__init__"],
+    7: ["cli", "__main__"],
+}  # fmt: skip
+"""The rooms of a floor stand in order: each may import those before it."""
+
+FLOORS_BELOW = {0: {0}, 1: set(), 2: {0, 1, 2}, 5: {0, 2, 5}, 6: {0, 2, 5, 6}, 7: {6, 7}}
+
+NOT_ON_ANY_FLOOR = {"utils", "common", "helpers", "manager", "base"}
+
+LONGEST = 400
+
+FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+
+
+def module_name(file: Path) -> str:
+    """Dotted, without the package: `_keys.plan`, `_keys`, and `__init__` for the door."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+FILES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for other in child.orelse:
+                yield other
+                yield from run_time_nodes(other)
+        else:
+            yield child
+            yield from run_time_nodes(child)
+
+
+def imported_modules(module: str) -> Iterator[tuple[str, int]]:
+    """The package's own modules that a module imports at run time, with the line."""
+    file = FILES[module]
+    here = file.relative_to(PACKAGE).parent.parts
+    for node in run_time_nodes(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                start = here[: len(here) - node.level + 1]
+                origin = ".".join([*start, *filter(None, [node.module])])
+            elif (node.module or "").partition(".")[0] == PACKAGE.name:
+                origin = (node.module or "").partition(".")[2]
+            else:
+                continue
+            for alias in node.names:
+                full = f"{origin}.{alias.name}".lstrip(".")
+                yield full if full in FILES else origin or "__init__", node.lineno
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                head, _, rest = alias.name.partition(".")
+                if head == PACKAGE.name:
+                    yield rest or "__init__", node.lineno
+
+
+def test_every_room_has_a_floor():
+    assert {room(module) for module in FILES} == set(FLOOR)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_go_down(module):
+    mine = FLOOR[room(module)]
+    order = FLOORS[mine]
+    wrong = []
+    for target, line in imported_modules(module):
+        its = FLOOR[room(target)]
+        if room(target) == room(module):
+            continue
+        down = its in FLOORS_BELOW[mine]
+        if its == mine:
+            down = down and order.index(room(target)) < order.index(room(module))
+        if not down:
+            wrong.append(f"{module}:{line} (floor {mine}) imports {target} (floor {its})")
+    assert wrong == []
+
+
+def test_only_the_chooser_imports_a_core():
+    users = {m for m in FILES for target, _ in imported_modules(m) if FLOOR[room(target)] == 1}
+    assert users == {"_core"}
+
+
+def test_what_stands_on_top_uses_public_names_only():
+    for module in FILES:
+        if room(module) != "cli":
+            continue
+        for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level > len(module.split(".")):
+                assert not {a.name for a in node.names} - set(twat_cache.__all__), module
+
+
+def test_no_circle_of_modules():
+    graph = {m: {t for t, _ in imported_modules(m) if t != m} for m in FILES}
+    graph["__main__"].discard("__init__")
+    while leaves := {m for m, targets in graph.items() if not targets & set(graph) - {m}}:
+        graph = {m: targets for m, targets in graph.items() if m not in leaves}
+    assert graph == {}
+
+
+def test_imports_inside_the_package_are_relative():
+    for module, file in FILES.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            assert not [n for n in names if n.partition(".")[0] == PACKAGE.name], module
+
+
+def test_no_room_without_a_name():
+    assert not {part for module in FILES for part in module.split(".")} & NOT_ON_ANY_FLOOR
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_a_long_file_says_why(module):
+    text = FILES[module].read_text(encoding="utf-8")
+    if text.count("\n") > LONGEST:
+        essay = ast.get_docstring(ast.parse(text)) or ""
+        assert essay.count("\n") >= 10, f"{module} is over {LONGEST} lines and opens with no essay"
+
+
+@pytest.mark.parametrize("core", worlds.CORES)
+def test_every_module_imports_alone(core):
+    if core == "compiled" and twat_cache.core_info().name != "compiled":
+        pytest.skip(twat_cache.core_info().reason)
+    running = {}
+    for module in FILES:
+        name = PACKAGE.name if module == "__init__" else f"{PACKAGE.name}.{module}"
+        running[name] = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", f"import {name}"],
+            env=worlds.environment(core),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    errors = {name: process.communicate(timeout=60)[1] for name, process in running.items()}
+    assert {name: e for name, e in errors.items() if e or running[name].returncode} == {}

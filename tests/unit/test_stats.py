@@ -1,0 +1,29 @@
+"""What a cache counts, as tuples with names."""
+
+import pickle
+
+import pytest
+
+from twat_cache.stats import CacheInfo, Stats
+
+
+def test_cache_info_looks_like_that_of_functools():
+    info = CacheInfo(3, 2, 128, 1)
+    assert info == (3, 2, 128, 1)
+    assert repr(info) == "CacheInfo(hits=3, misses=2, maxsize=128, currsize=1)"
+
+
+@pytest.mark.parametrize(("hits", "misses", "ratio"), [(0, 0, 0.0), (3, 1, 0.75), (5, 0, 1.0)])
+def test_the_hit_ratio_is_a_share_of_the_look_ups(hits, misses, ratio):
+    assert Stats(hits, misses, 0, 0, 0, 0, 0, 9, 0, None).hit_ratio == ratio
+
+
+@pytest.mark.parametrize("counts", [CacheInfo(1, 2, None, 4), Stats(*range(10))])
+def test_counts_survive_pickling(counts):
+    again = pickle.loads(pickle.dumps(counts))
+    assert (type(again), again) == (type(counts), counts)
+
+
+@pytest.mark.parametrize("kind", [CacheInfo, Stats])
+def test_every_field_is_documented(kind):
+    assert [name for name in kind._fields if f"        {name}: " not in kind.__doc__] == []
