@@ -7,7 +7,6 @@ TWAT_CACHE_WERROR=1              the C compiler's warnings are errors
 
 import os
 import sys
-from glob import glob
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -22,27 +21,28 @@ class BuildCore(build_ext):
         try:
             from Cython.Build import cythonize  # here, so that its absence is a reason like others
 
-            options = {"build_dir": self.build_temp, "include_path": ["ext"]}
-            ext.sources = cythonize([ext], **options)[0].sources
+            (made,) = cythonize([ext], build_dir=self.build_temp, include_path=["ext"])
+            ext.sources = made.sources
             super().build_extension(ext)
         except Exception as error:
             if switch("REQUIRE_EXTENSIONS"):
                 raise
             why = " ".join(str(error).split()) or type(error).__name__
             print(f"twat-cache: no compiled core ({why}): installing the pure-Python core instead.")
+            if os.path.exists(older := self.get_ext_fullpath(ext.name)):
+                os.remove(older)  # an earlier build's, which would be packed as if it were pure
             self.extensions = self.distribution.ext_modules = []
             self.distribution.get_command_obj("bdist_wheel").root_is_pure = True  # py3-none-any
 
 
 if switch("NO_EXTENSIONS") and switch("REQUIRE_EXTENSIONS"):
     sys.exit("TWAT_CACHE_NO_EXTENSIONS and TWAT_CACHE_REQUIRE_EXTENSIONS are both set: unset one")
-flags, errors = ["-O3", "-g0"], ["-Wall", "-Werror"]
-if sys.platform == "win32":
-    flags, errors = ["/O2"], ["/WX"]
+unix, msvc = (["-O3", "-g0"], ["-Wall", "-Werror"]), (["/O2"], ["/WX"])
+flags, errors = msvc if sys.platform == "win32" else unix
 core = Extension(
     "twat_cache._core_c",
     sources=["ext/_core_c.pyx"],
-    depends=glob("ext/*.p*") + glob("ext/*.h"),  # a change in any of them is a reason to build
+    depends=[f"ext/{name}" for name in os.listdir("ext")],  # a change in any means a new build
     include_dirs=["ext"],
     extra_compile_args=flags + errors * switch("WERROR"),
 )

@@ -52,7 +52,10 @@ def line(result: dict[str, Any], at_least: bool) -> str:
         return f"{result['row']:<46} {bound:>7} {moon:>6}  {result['error'][:70]}"
     figure = f"{result['median']:7.3f}   {result['p10']:7.3f} – {result['p90']:7.3f}"
     verdict = "" if target is None else "pass" if result["passed"] else "FAIL"
-    return f"{result['row']:<46} {bound:>7} {moon:>6}  {figure}  {verdict:<4} {result['note']}"
+    noisy = " (noisy: is the machine busy?)" if result["p90"] > 1.5 * result["p10"] > 0 else ""
+    return (
+        f"{result['row']:<46} {bound:>7} {moon:>6}  {figure}  {verdict:<4} {result['note']}{noisy}"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

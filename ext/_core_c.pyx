@@ -41,6 +41,7 @@ cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     PyTypeObject* Py_TYPE(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
+    const Py_ssize_t PY_SSIZE_T_MAX
     bint PyErr_ExceptionMatches(object) noexcept
     int PyUnicode_Compare(PyObject*, PyObject*) noexcept
     int Py_EnterRecursiveCall(const char*) noexcept
@@ -126,7 +127,7 @@ cdef class Table:
     cdef readonly object ttl
     cdef readonly object stale
     cdef readonly object clock
-    cdef dict owners
+    cdef dict owners                # address of an object → its Owner, in a weak table
     cdef int64_t limit              # maxsize; -1 is unbounded
     cdef int64_t fresh_for          # nanoseconds; INT64_MAX is for ever
     cdef int64_t stale_for
@@ -150,7 +151,8 @@ cdef class Table:
         self.ttl = ttl
         self.stale = stale
         self.clock = clock
-        self.owners = {}
+        if weak:
+            self.owners = {}
         self.fresh_for = INT64_MAX if ttl is None else ttl
         self.stale_for = 0 if stale is None else stale
         timed = timed or ttl is not None or stale is not None
@@ -187,8 +189,11 @@ cdef class Table:
         cdef Entry* e
         tc_acquire(&s.lock)
         memcpy(&gone, s, sizeof(Store))
-        owners = self.owners
-        self.owners = {}
+        if s.weak:
+            owners = self.owners
+            self.owners = {}
+            for owner in owners.values():
+                (<Owner> owner).head = 0
         s.chunks = NULL
         s.slots = tc_no_slots
         s.shift = 63
@@ -197,8 +202,6 @@ cdef class Table:
         s.collectable = 0
         s.weight = 0
         s.changes += 1
-        for owner in owners.values():
-            (<Owner> owner).head = 0
         tc_release(&s.lock)
         for i in range(1, gone.used + 1):
             e = at(&gone, i)
@@ -281,7 +284,7 @@ cdef class Table:
         cdef object value = default
         cdef Store* s = &self.store
         self.see(key, &look)
-        look.now = self.read_clock() if s.detour & WATCHFUL else 0
+        look.now = self.read_clock() if s.detour & WATCHFUL else UNREAD
         tc_acquire(&s.lock)
         i = locate(s, &look)
         if i == ERROR:
@@ -304,7 +307,7 @@ cdef class Table:
         cdef object value = default
         cdef Store* s = &self.store
         self.see(key, &look)
-        look.now = self.read_clock() if s.detour & WATCHFUL else 0
+        look.now = self.read_clock() if s.detour & WATCHFUL else UNREAD
         tc_acquire(&s.lock)
         i = locate(s, &look)
         if i == ERROR:
@@ -320,7 +323,7 @@ cdef class Table:
 
     def items(self):
         cdef Store* s = &self.store
-        cdef int64_t now = self.read_clock() if s.detour & WATCHFUL else 0
+        cdef int64_t now = self.read_clock() if s.detour & WATCHFUL else UNREAD
         cdef uint32_t width = s.width
         cdef uint32_t i, j
         cdef size_t many = 0, k
@@ -377,6 +380,8 @@ cdef class Table:
         cdef Store* s = &self.store
         if not s.packed and (type(key) is not tuple or len(<tuple> key) != s.width):
             raise TypeError(f"a key of this table is a tuple of {s.width} objects")
+        if s.weak and (type(key) is not tuple or not key):
+            raise TypeError("a key of this table is a tuple that begins with an instance")
         view(s, key, look)
         return -1 if hash_items(s, look) < 0 else 0
 
@@ -419,7 +424,7 @@ cdef class Table:
         cdef Store* s = &self.store
         self.see(key, &look)
         self.ground(look.hash, False)
-        look.now = self.read_clock() if s.detour & WATCHFUL else 0
+        look.now = self.read_clock() if s.detour & WATCHFUL else UNREAD
         tc_acquire(&s.lock)
         i = locate(s, &look)
         if i == ERROR:
@@ -658,16 +663,18 @@ cdef uint32_t locate(Store* s, Look* look) noexcept:
     return find(s, look)
 
 
+cdef inline int64_t later(int64_t now, int64_t lasts) noexcept:
+    """The sum, at most INT64_MAX, which is for ever."""
+    return INT64_MAX if lasts == INT64_MAX or (now > 0 and lasts > INT64_MAX - now) else now + lasts
+
+
 cdef void set_columns(
     Store* s, Entry* e, int64_t now, int64_t lasts, int64_t stale_for, int64_t weight
 ) noexcept:
     if s.fresh_at:
-        wide(e, s.fresh_at)[0] = INT64_MAX if lasts > INT64_MAX - now else now + lasts
+        wide(e, s.fresh_at)[0] = later(now, lasts)
     if s.stale_at:
-        wide(e, s.stale_at)[0] = (
-            INT64_MAX if stale_for > INT64_MAX - wide(e, s.fresh_at)[0]
-            else wide(e, s.fresh_at)[0] + stale_for
-        )
+        wide(e, s.stale_at)[0] = later(wide(e, s.fresh_at)[0], stale_for)
     if s.weight_at:
         wide(e, s.weight_at)[0] = weight
         s.weight += weight
@@ -798,11 +805,8 @@ cdef class Gate:
     cdef readonly object function
     cdef readonly Table table
     cdef object key, copier, decide, on_miss, on_key_error
-    cdef bint typed, awaitable, planned, varargs, varkw, keep_args, keep_kwargs
-    cdef tuple names
-    cdef Py_ssize_t positional, positional_only
-    cdef dict defaults
-    cdef object ignored
+    cdef bint typed, awaitable
+    cdef object plan
     cdef list outlived              # what earlier configurations owned
 
     def __cinit__(self, *args, **kwargs):
@@ -824,6 +828,7 @@ cdef class Gate:
         on_key_error=None,
     ):
         cdef GateCore* core = &self.core
+        cdef Py_ssize_t least, most
         # A call in flight may still use what an earlier configuration owned.
         if core.function != NULL:
             self.outlived.append((self.function, self.table, self.key, self.copier, self.decide,
@@ -837,17 +842,7 @@ cdef class Gate:
         self.on_key_error = on_key_error
         self.typed = typed
         self.awaitable = awaitable
-        self.planned = plan is not None
-        if plan is not None:
-            self.names = plan.names
-            self.positional = plan.positional
-            self.positional_only = plan.positional_only
-            self.defaults = plan.defaults
-            self.varargs = plan.varargs
-            self.varkw = plan.varkw
-            self.ignored = plan.ignored
-            self.keep_args = plan.keep_args
-            self.keep_kwargs = plan.keep_kwargs
+        self.plan = plan
         core.function = <PyObject*> function
         core.store = &table.store
         core.special = copier is not None or awaitable
@@ -863,14 +858,12 @@ cdef class Gate:
         if typed or key is not None:
             pass
         elif plan is None:
-            core.least, core.span = 0, <size_t> -1
-        elif not self.ignored and self.positional == len(self.names):
-            if not self.varargs:
-                core.least = self.positional
-            elif self.keep_args:
-                core.least, core.span = self.positional, <size_t> -1 - self.positional
-        if table.store.weak and core.least == 0:
-            core.least, core.span = -1, 0
+            core.least, core.span = 0, PY_SSIZE_T_MAX
+        else:
+            least = plan.least
+            most = plan.most
+            if least <= most and not (table.store.weak and least == 0):
+                core.least, core.span = least, most - least
         core.call = entry_for(core, plan is None)
 
     def __dealloc__(self):
@@ -897,7 +890,7 @@ cdef class Gate:
         cdef PyObject** items
         if self.key is not None:
             return (self.key(*args, **kwargs),)
-        if not self.planned:
+        if self.plan is None:
             if self.core.lone and n == 1 and not kwargs and type(args[0]) in (int, str):
                 return args[0]
             return self.pattern(given, n, names)
@@ -931,7 +924,7 @@ cdef class Gate:
         call.nargsf = len(args)
         call.kwnames = <PyObject*> names if names else NULL
         view(self.core.store, key, &look)
-        look.now = self.table.read_clock() if self.core.store.detour & WATCHFUL else 0
+        look.now = self.table.read_clock() if self.core.store.detour & WATCHFUL else UNREAD
         value = hash_and_answer(<PyObject*> self, &self.core, &look, &call)
         if value == NULL:
             raise_again()
@@ -1010,33 +1003,35 @@ cdef Shape* shape_for(Gate gate, Py_ssize_t nargs, PyObject* kwnames) except? NU
 
 cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
     """Where each object of the key comes from: an argument's number, TYPE_OF one, or (constant,)."""
-    cdef Py_ssize_t i, taken = 0, positional = min(nargs, gate.positional)
+    plan = gate.plan
+    cdef tuple names = plan.names
+    cdef Py_ssize_t i, taken = 0, positional = min(nargs, plan.positional)
     cdef list values = [], key
     cdef list extra = []
-    if nargs > gate.positional and not gate.varargs:
+    if nargs > plan.positional and not plan.varargs:
         return None
-    for i in range(len(gate.names)):
-        name = gate.names[i]
+    for i in range(len(names)):
+        name = names[i]
         if i < positional:
             source = i
-        elif i >= gate.positional_only and name in kwnames:
+        elif i >= plan.positional_only and name in kwnames:
             source = nargs + kwnames.index(name)
             taken += 1
-        elif i in gate.defaults:
-            source = (gate.defaults[i],)
+        elif i in plan.defaults:
+            source = (plan.defaults[i],)
         else:
             return None
-        if i not in gate.ignored:
+        if i not in plan.ignored:
             values.append(source)
     if taken != len(kwnames):
-        known = gate.names[gate.positional_only:]
+        known = names[plan.positional_only:]
         extra = sorted([name for name in kwnames if name not in known])
-        if taken + len(extra) != len(kwnames) or (extra and not gate.varkw):
+        if taken + len(extra) != len(kwnames) or (extra and not plan.varkw):
             return None
-    if gate.keep_args:
-        values += range(gate.positional, nargs)
+    if plan.keep_args:
+        values += range(plan.positional, nargs)
     key = list(values)
-    if extra and gate.keep_kwargs:
+    if extra and plan.keep_kwargs:
         key.append((MARK,))
         for name in extra:
             source = nargs + kwnames.index(name)
@@ -1121,7 +1116,7 @@ cdef inline PyObject* enter_fixed(
         return call_aside(self, args, nargsf, kwnames)
     if tc_unlikely(not plain_hash(args, n, weak, &hash)):
         return call_hashing(self, args, nargsf)
-    value = hit_at_once(s, args, n, hash, weak, False, False, tc_now() if timed else 0)
+    value = hit_at_once(s, args, n, hash, weak, False, False, tc_now() if timed else UNREAD)
     return value if tc_likely(value != NULL) else call_on(self, args, nargsf, hash)
 
 
@@ -1228,7 +1223,7 @@ cdef inline void regard(
     call.kwnames = NULL
     look.items = args
     look.n = PyVectorcall_NARGS(nargsf)
-    look.now = 0
+    look.now = UNREAD
     look.lone = core.lone and look.n == 1 and is_lone(args[0])
 
 
@@ -1245,7 +1240,7 @@ cdef PyObject* call_aside "tc_call_aside"(
     cdef Look look
     cdef Shape* shape
     cdef PyObject* value
-    look.now = 0
+    look.now = UNREAD
     if kwnames != NULL and core.plain and not s.detour & OFF:
         shape = core.shape[0]
         if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
@@ -1293,7 +1288,7 @@ cdef PyObject* call_aside "tc_call_aside"(
         value = hash_and_answer(self, core, &look, &call)
         tc_drop(look.alone)
         return value
-    if not gate.planned:
+    if gate.plan is None:
         named = 0 if kwnames == NULL else PyTuple_GET_SIZE(kwnames)
         look.n = n + (1 + 2 * named if named else 0) + (n + named if gate.typed else 0)
         look.items = <PyObject**> tc_alloca((look.n + 1) * sizeof(void*))
@@ -1374,7 +1369,7 @@ cdef PyObject* answer(PyObject* self, GateCore* core, Look* look, Call* call) no
         return miss(<Gate> self, s, look, call, i)
     e = at(s, i)
     if s.detour & WATCHFUL:
-        if look.now == 0:
+        if look.now == UNREAD:
             look.now = tc_now()
         if not is_fresh(s, e, look.now):
             return miss(<Gate> self, s, look, call, i)
@@ -1419,7 +1414,7 @@ cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noe
     cdef Flight flight
     cdef PyObject* result
     cdef uint64_t absent = UINT64_MAX
-    cdef bint grounding = gate.planned or gate.key is not None     # functools doesn't
+    cdef bint grounding = gate.plan is not None or gate.key is not None     # functools doesn't
     if i == ERROR:
         tc_release(&s.lock)
         return NULL

@@ -35,17 +35,19 @@ cdef struct Look:                # one look-up
     PyObject** items             # borrowed from whoever calls
     Py_ssize_t n
     uint64_t hash
-    int64_t now                  # 0: not read yet
+    int64_t now                  # UNREAD as long as the clock hasn't been needed
     bint lone                    # one int or str that is its own key in a packed table
     PyObject* alone              # where `items` points if the key came as one Python object
 
 cdef extern from *:
     """
     #define TC_AGAIN (UINT32_MAX - 1)
+    #define TC_UNREAD INT64_MIN
     #define TC_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
     #define TC_PRIME UINT64_C(0xC2B2AE3D27D4EB4F)
     """
     const uint32_t AGAIN "TC_AGAIN"         # a search that was disturbed
+    const int64_t UNREAD "TC_UNREAD"
     const uint64_t GOLDEN "TC_GOLDEN"       # the golden ratio (Knuth, TAOCP 3, 6.4)
     const uint64_t PRIME "TC_PRIME"         # a prime of xxHash (Collet, 2012)
 
@@ -261,7 +263,7 @@ cdef inline PyObject* hit_at_once(
 
     Told what kind of table it is in, so that each kind is compiled for itself, without a loop
     and without a call. The tag is compared, the whole hash need not be: keys that are the same
-    instantly have the same hash. `now` is 0 for a table that isn't WATCHFUL.
+    instantly have the same hash. `now` is UNREAD for a table that isn't WATCHFUL.
     """
     cdef uint32_t mask = s.mask
     cdef uint32_t i
@@ -272,7 +274,7 @@ cdef inline PyObject* hit_at_once(
         i &= mask
         e = at(s, i)
         if tc_likely(fits(e, items, n, weak, packed, lone, True) and (
-            now == 0 or is_fresh(s, e, now)
+            now == UNREAD or is_fresh(s, e, now)
         )):
             return take(s, e, i)
     tc_release(&s.lock)

@@ -68,6 +68,12 @@ class BoundCached(_Partial):
         key: tuple[Any, ...] = self.__func__.cache_key(self.args[0], *args, **kwargs)
         return key
 
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        """The function's own text."""
+        text: str | None = self.func.__doc__
+        return text
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.func, name)
 
@@ -84,6 +90,11 @@ class BoundCached(_Partial):
 
     def __reduce__(self) -> Any:
         return getattr, (self.args[0], self.__func__.__name__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BoundCached:
+        from copy import deepcopy
+
+        return BoundCached(self.func, deepcopy(self.args[0], memo))
 
     def __repr__(self) -> str:
         name = getattr(self.func, "__qualname__", "?")

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         ignored: frozenset[int]
         keep_args: bool
         keep_kwargs: bool
+        least: int
+        most: int
 
 
 ABI = 1
@@ -55,6 +57,7 @@ ABI = 1
 _MARK = type("_Mark", (), {"__slots__": (), "__repr__": lambda self: "**"})()
 _HAS_GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 _counting = allocate_lock()
+_len = len  # CPython's tests put a cached function in the place of builtins.len
 
 
 class Entry:
@@ -175,7 +178,7 @@ class Table:
     # -- what can be asked and set ------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return _len(self._entries)
 
     @property
     def maxsize(self) -> int | None:
@@ -436,7 +439,7 @@ class Table:
             self.touch(new)
 
     def _evict(self) -> None:
-        while self._maxsize is not None and len(self._entries) > self._maxsize:
+        while self._maxsize is not None and _len(self._entries) > self._maxsize:
             try:
                 entry = self._entries.popitem(last=False)[1]
             except KeyError:
@@ -545,15 +548,12 @@ class Gate:
         self._plain = copier is None and not awaitable
         # Positional calls with this many arguments are their own key.
         self._least, self._most = 1, 0
-        if typed or key is not None:
-            pass
-        elif plan is None:
+        if plan is None:
             self._least, self._most = 0, sys.maxsize
-        elif not plan.ignored and plan.positional == len(plan.names):
-            if not plan.varargs:
-                self._least = self._most = plan.positional
-            elif plan.keep_args and not (table.weak and plan.positional == 0):
-                self._least, self._most = plan.positional, sys.maxsize
+        elif not (table.weak and plan.least == 0):
+            self._least, self._most = plan.least, plan.most
+        if typed or key is not None:
+            self._least, self._most = 1, 0
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         table = self.table
@@ -563,11 +563,11 @@ class Gate:
         if table._maxsize == 0:
             table._count("misses")
             return self.function(*args, **kwargs)
-        if kwargs or not self._least <= len(args) <= self._most:
+        if kwargs or not self._least <= _len(args) <= self._most:
             key = self.bind(args, kwargs)
             if key is None or (table.weak and key == ()):
                 return self.function(*args, **kwargs)
-        elif self._lone and len(args) == 1 and type(args[0]) in (int, str):
+        elif self._lone and _len(args) == 1 and type(args[0]) in (int, str):
             key = args[0]
         else:
             key = args
@@ -609,11 +609,11 @@ class Gate:
         plan = self._plan
         if plan is None:
             return self._pattern(args, kwargs)
-        if len(args) > plan.positional and not plan.varargs:
+        if _len(args) > plan.positional and not plan.varargs:
             return None
         values = list(args[: plan.positional])
         taken = 0
-        for index in range(len(values), len(plan.names)):
+        for index in range(_len(values), _len(plan.names)):
             name = plan.names[index]
             if index >= plan.positional_only and name in kwargs:
                 values.append(kwargs[name])
@@ -623,10 +623,10 @@ class Gate:
             else:
                 return None
         extra: list[str] = []
-        if taken != len(kwargs):
+        if taken != _len(kwargs):
             known = plan.names[plan.positional_only :]
             extra = sorted(name for name in kwargs if name not in known)
-            if taken + len(extra) != len(kwargs) or (extra and not plan.varkw):
+            if taken + _len(extra) != _len(kwargs) or (extra and not plan.varkw):
                 return None
         if plan.ignored:
             values = [value for i, value in enumerate(values) if i not in plan.ignored]
@@ -643,7 +643,7 @@ class Gate:
         return tuple(key)
 
     def _pattern(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._lone and not kwargs and len(args) == 1 and type(args[0]) in (int, str):
+        if self._lone and not kwargs and _len(args) == 1 and type(args[0]) in (int, str):
             return args[0]
         key = list(args)
         if kwargs:

@@ -40,17 +40,8 @@ def _flags(function: Any) -> int:
     return function.__code__.co_flags
 
 
-def _is_marked(function: Any) -> bool:
-    """Whether `inspect.markcoroutinefunction`, or asyncio's older mark, was put on it."""
-    while isinstance(function, partial):
-        function = function.func
-    if type(function) is MethodType:
-        function = function.__func__
-    for module, name in (
-        ("inspect", "_is_coroutine_mark"),
-        ("asyncio.coroutines", "_is_coroutine"),
-    ):
-        mark = getattr(sys.modules.get(module), name, None)  # if it isn't loaded, none was put
-        if mark is not None and getattr(function, name, None) is mark:
-            return True
-    return False
+def _is_marked(function: object) -> bool:
+    """Whether `inspect` or asyncio were told that it is one; if neither is loaded, they weren't."""
+    name = "inspect" if sys.version_info >= (3, 12) else "asyncio.coroutines"
+    module: Any = sys.modules.get(name)
+    return module is not None and bool(module.iscoroutinefunction(function))

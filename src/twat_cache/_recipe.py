@@ -152,10 +152,10 @@ def _when(cache_if: Callable[..., object], life: Decide | None) -> Decide:
 
 def is_method(plan: Plan, function: Callable[..., Any]) -> bool:
     """Whether a function stands in a class body and takes what a method takes first."""
-    if not plan.positional or plan.names[0] not in ("self", "cls"):
-        return False
     home = function.__qualname__.rpartition(".")[0]
-    return home != "" and not home.endswith("<locals>")
+    if home == "" or home.endswith("<locals>"):
+        return False
+    return plan.positional > 0 and plan.names[0] in ("self", "cls")
 
 
 def keeps_first(plan: Plan | None) -> bool:

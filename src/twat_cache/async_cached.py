@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ._core import Gate
 from ._coroutines import answer, forget_leaders
 from ._unhashable import answer_anyway
@@ -36,20 +38,19 @@ class AsyncCached(Cached):
             on_miss=answer,
             on_key_error=answer_anyway,
         )
+        if sys.version_info >= (3, 12):
+            from inspect import markcoroutinefunction
 
-    @property
-    def _is_coroutine_mark(self) -> Any:
-        """What makes `inspect.iscoroutinefunction` say yes, since Python 3.12."""
-        import inspect
+            markcoroutinefunction(self)
 
-        return inspect._is_coroutine_mark  # type: ignore[attr-defined]
+    if sys.version_info < (3, 12):
 
-    @property
-    def _is_coroutine(self) -> Any:
-        """What makes `asyncio.iscoroutinefunction` say yes."""
-        from asyncio import coroutines
+        @property
+        def _is_coroutine(self) -> Any:
+            """What makes `asyncio.iscoroutinefunction` say yes; `inspect`'s can't be told."""
+            from asyncio import coroutines
 
-        return coroutines._is_coroutine  # type: ignore[attr-defined]
+            return coroutines._is_coroutine  # type: ignore[attr-defined]
 
     def cache_clear(self) -> None:
         """Forgets all entries and sets all counts to zero; calls in flight store nothing."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Cached", "LruCached", "Wrapper"]
 
 _MISSING: Any = object()
+_ANNOTATED = "__annotations__" in WRAPPER_ASSIGNMENTS  # before Python 3.14
 _SHADOWED = tuple(  # classes have these too, so an object must have its own from the beginning
     name for name in WRAPPER_ASSIGNMENTS if name in ("__module__", "__doc__", "__annotations__")
 )
@@ -82,6 +83,10 @@ class Wrapper(Gate):
         return f"<{type(self).__name__} {name} at {id(self):#x}>"
 
 
+for _control in (Wrapper.cache_info, Wrapper.cache_clear):
+    _control.__annotations__ = {}  # CPython's tests compare their signatures: `()`
+
+
 def dress(gate: object, function: Callable[..., Any]) -> None:
     """Gives the gate what `functools.wraps` would; names and `__wrapped__` it looks up by need.
 
@@ -125,6 +130,7 @@ class Cached(Wrapper):
     ) -> None:
         dress(self, function)
         self._recipe = recipe
+        self._is_typed = recipe.typed
         plan = read_plan(function, ignore=recipe.ignore)
         if alone:
             plan = without_first(plan)
@@ -356,16 +362,18 @@ def plainly(function: FunctionType, recipe: Recipe) -> Cached | None:
     plan = read_plan(function)
     if plan is None or plan.varargs or plan.varkw:
         return None
-    names = plan.names
-    if names and names[0] in ("self", "cls") and is_method(plan, function):
+    if "." in function.__qualname__ and is_method(plan, function):
         return None
     gate: Cached = Cached.__new__(Cached)
     mine = gate.__dict__
-    for name in _SHADOWED:
-        mine[name] = getattr(function, name)
+    mine["__module__"] = function.__module__
+    mine["__doc__"] = function.__doc__
+    if _ANNOTATED:
+        mine["__annotations__"] = function.__annotations__
     mine["_recipe"] = recipe
     mine["_binding"] = plan
-    table = Table(recipe.maxsize, width=len(names))
+    width = plan.positional if plan.least <= plan.most else len(plan.names)
+    table = Table(recipe.maxsize, width=width)
     Gate.__init__(gate, function, table, plan=plan, on_key_error=answer_anyway)
     return gate
 

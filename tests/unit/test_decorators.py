@@ -111,6 +111,7 @@ def test_typed_tells_equal_arguments_apart(tc, typed, entries):
     f = tc.mcache(typed=typed)(lambda x: x)
     f(1), f(1.0), f(True)
     assert f.cache_info().currsize == entries
+    assert f.cache_parameters() == {"maxsize": 1024, "typed": typed}
 
 
 def test_key_makes_the_key(tc):

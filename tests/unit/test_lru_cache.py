@@ -7,7 +7,6 @@ import copy
 import functools
 import gc
 import inspect
-import pickle
 import types
 import weakref
 
@@ -26,7 +25,7 @@ CONTROLS = {"cache_clear", "cache_info", "cache_parameters"}
 def test_there_are_functools_controls_and_no_others(lib):
     f = lib.lru_cache(lambda x: x)
     public = {name for name in dir(f) if not name.startswith("_")}
-    assert CONTROLS <= public | {"cache_parameters"}
+    assert CONTROLS <= public
     for more in ("invalidate", "refresh", "peek", "contains", "put", "items", "stats", "resize"):
         assert not hasattr(f, more)
 
@@ -173,7 +172,6 @@ def test_info_is_a_named_tuple(lib):
     f = lib.lru_cache(lambda x: x)
     f(1), f(1)
     assert f.cache_info()._asdict() == {"hits": 1, "misses": 1, "maxsize": 128, "currsize": 1}
-    assert pickle.loads(pickle.dumps(f.cache_info())) == (1, 1, 128, 1)
 
 
 def test_clear_while_a_call_is_on_its_way_does_not_keep_it_from_being_stored(lib):

@@ -131,6 +131,15 @@ def test_the_compiled_wheel_holds_the_core_and_nothing_to_build_it(unpacked, tmp
     assert not list((unpacked / "ext").glob("*.c")), "generated C belongs into the build directory"
 
 
+@pytest.mark.skipif(not has_compiler(), reason="needs a C compiler and Python's headers")
+def test_a_build_that_fails_packs_no_binary_of_an_earlier_one(unpacked, tmp_path):
+    wheel(unpacked, tmp_path / "first", TWAT_CACHE_REQUIRE_EXTENSIONS="1")
+    (unpacked / "ext" / "_core_c.pyx").write_text("this is no Cython\n")
+    made, output = wheel(unpacked, tmp_path / "second")
+    assert output.count(LINE) == 1
+    assert not {name for name in names(made) if name.endswith((".so", ".pyd"))}
+
+
 @pytest.mark.parametrize(
     "switches",
     [

@@ -7,6 +7,7 @@ what a call means, not those of the function that it dresses up as.
 
 from __future__ import annotations
 
+from sys import maxsize
 from types import FunctionType, MethodType
 
 from ..errors import refused
@@ -14,12 +15,12 @@ from ..errors import refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from types import CodeType
 
 __all__ = ["Plan", "Unhashable", "read_plan"]
 
 _HAS_VARARGS = 0x04  # inspect.CO_VARARGS
 _HAS_VARKW = 0x08  # inspect.CO_VARKEYWORDS
-_NOTHING: frozenset[int] = frozenset()
 _blank = object.__new__
 
 
@@ -51,19 +52,35 @@ class Plan:
         ignored: The indices in `names` that are left out of the key.
         keep_args: Whether the further positional arguments belong to the key.
         keep_kwargs: Whether the further keywords belong to the key.
+        least: The fewest positional arguments that are, as they stand, the whole key …
+        most: … and the most; less than `least` if no call is so simple.
     """
 
-    __slots__ = (
-        "defaults",
-        "ignored",
-        "keep_args",
-        "keep_kwargs",
-        "names",
-        "positional",
-        "positional_only",
-        "varargs",
-        "varkw",
-    )
+    # What most plans have in common stands here, so that reading one sets five attributes; names
+    # are read only when a call has to be bound, since CPython 3.11 makes a new tuple of them.
+    positional: int = 0
+    positional_only: int = 0
+    defaults: dict[int, object] = {}  # noqa: RUF012 - replaced, never changed
+    varargs: bool = False
+    varkw: bool = False
+    ignored: frozenset[int] = frozenset()
+    keep_args: bool = True
+    keep_kwargs: bool = True
+    least: int = 1
+    most: int = 0
+    _names: tuple[str, ...] | None = None
+    _code: CodeType
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fixed parameters."""
+        if self._names is None:
+            self._names = self._code.co_varnames[: self.positional]
+        return self._names
+
+    @names.setter
+    def names(self, names: tuple[str, ...]) -> None:
+        self._names = names
 
     def __init__(
         self,
@@ -73,7 +90,7 @@ class Plan:
         defaults: dict[int, object],
         varargs: bool,
         varkw: bool,
-        ignored: frozenset[int] = _NOTHING,
+        ignored: frozenset[int] = frozenset(),
         keep_args: bool = True,
         keep_kwargs: bool = True,
     ) -> None:
@@ -87,6 +104,7 @@ class Plan:
         self.ignored = ignored
         self.keep_args = keep_args
         self.keep_kwargs = keep_kwargs
+        _settle(self)
 
     def __repr__(self) -> str:
         """Shows the parameters as a `def` would, and then what the key leaves out."""
@@ -131,25 +149,28 @@ def read_plan(function: Callable[..., object], *, ignore: Collection[str] = ()) 
         return None
     code = plain.__code__
     flags = code.co_flags
-    variables = code.co_varnames
     positional = code.co_argcount
     fixed = positional + code.co_kwonlyargcount
-    plan = _blank(Plan)  # without __init__: 0.1 µs of the 1.5 that decorating may cost in all
-    plan.names = variables[:fixed]
+    plan = _blank(Plan)  # without __init__: 0.1 µs of the 1.1 that decorating may cost in all
     plan.positional = positional
     plan.positional_only = code.co_posonlyargcount
-    plan.defaults = defaults = {}
+    given = plain.__defaults__
+    by_name = plain.__kwdefaults__
+    if fixed == positional and plain is function and not (
+        given or ignore or flags & (_HAS_VARARGS | _HAS_VARKW)
+    ):
+        plan._code = code
+        plan.least = plan.most = positional
+        return plan
+    variables = code.co_varnames
+    plan.names = variables[:fixed]
     plan.varargs = flags & _HAS_VARARGS != 0
     plan.varkw = flags & _HAS_VARKW != 0
-    plan.ignored = _NOTHING
-    plan.keep_args = True
-    plan.keep_kwargs = True
-    given = plain.__defaults__
+    plan.defaults = defaults = {}
     if given:
         first = positional - len(given)  # below zero only if somebody set __defaults__ by hand
         for index in range(max(first, 0), positional):
             defaults[index] = _hashable(given[index - first], variables[index])
-    by_name = plain.__kwdefaults__
     if by_name:
         for index in range(positional, fixed):
             name = variables[index]
@@ -159,7 +180,18 @@ def read_plan(function: Callable[..., object], *, ignore: Collection[str] = ()) 
         _take_self(plan)
     if ignore:
         _leave_out(plan, ignore, variables[fixed:][: plan.varargs + plan.varkw])
+    _settle(plan)
     return plan
+
+
+def _settle(plan: Plan) -> None:
+    """Works out which calls are their own key."""
+    plan.least, plan.most = 1, 0
+    if not plan.ignored and plan.positional == len(plan.names):
+        if not plan.varargs:
+            plan.least = plan.most = plan.positional
+        elif plan.keep_args:
+            plan.least, plan.most = plan.positional, maxsize
 
 
 def _take_self(plan: Plan) -> None:
