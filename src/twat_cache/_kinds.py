@@ -10,10 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ASYNC", "GENERATES", "is_coroutine_function", "is_generator_function"]
+__all__ = ["ASYNC", "GENERATES", "NOT_PLAIN", "is_coroutine_function", "is_generator_function"]
 
 ASYNC = 0x80  # inspect.CO_COROUTINE
 GENERATES = 0x20 | 0x200  # inspect.CO_GENERATOR, inspect.CO_ASYNC_GENERATOR
+NOT_PLAIN = ASYNC | GENERATES | 0x04 | 0x08  # inspect.CO_VARARGS, inspect.CO_VARKEYWORDS
 
 
 def is_coroutine_function(function: object) -> bool:

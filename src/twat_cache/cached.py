@@ -10,11 +10,13 @@ that no parameter of the function is in their way.
 from __future__ import annotations
 
 from functools import WRAPPER_ASSIGNMENTS
+from types import FunctionType
 
 from ._bound import BoundCached
 from ._core import Gate, Table
 from ._duration import seconds
-from ._keys.plan import Plan, read_plan
+from ._keys.plan import Plan, plan_of, read_plan
+from ._kinds import NOT_PLAIN
 from ._options import read_maxsize
 from ._recipe import is_method, keeps_first, led_by_self, nanoseconds, ttl_decider, without_first
 from ._unhashable import answer_anyway, check_owner, hashable_key
@@ -24,7 +26,6 @@ from .stats import CacheInfo, Stats
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FunctionType
     from typing import Any
 
     from ._recipe import Recipe
@@ -354,14 +355,22 @@ class Cached(Wrapper):
         return value if copier is None else copier(value)
 
 
-def plainly(function: FunctionType, recipe: Recipe) -> Cached | None:
+def plainly(function: Any, recipe: Recipe) -> Cached | None:
     """What `Cached(function, recipe)` makes of a plain function by a recipe of defaults, quickly.
 
     Decorating is timed against `functools.lru_cache`, so this goes straight; None where it can't.
     """
-    plan = read_plan(function)
-    if plan is None or plan.varargs or plan.varkw:
+    if type(function) is not FunctionType:
         return None
+    code = function.__code__
+    if (
+        code.co_flags & NOT_PLAIN
+        or code.co_kwonlyargcount
+        or function.__defaults__
+        or function.__dict__
+    ):
+        return None
+    plan = plan_of(code)
     if "." in function.__qualname__ and is_method(plan, function):
         return None
     gate: Cached = Cached.__new__(Cached)
@@ -372,8 +381,7 @@ def plainly(function: FunctionType, recipe: Recipe) -> Cached | None:
         mine["__annotations__"] = function.__annotations__
     mine["_recipe"] = recipe
     mine["_binding"] = plan
-    width = plan.positional if plan.least <= plan.most else len(plan.names)
-    table = Table(recipe.maxsize, width=width)
+    table = Table(recipe.maxsize, width=plan.positional)
     Gate.__init__(gate, function, table, plan=plan, on_key_error=answer_anyway)
     return gate
 

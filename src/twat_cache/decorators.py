@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from types import FunctionType
 
 from ._bound import BoundClassMethod
-from ._kinds import ASYNC, GENERATES, is_coroutine_function, is_generator_function
+from ._kinds import is_coroutine_function, is_generator_function
 from ._options import (
     generator_refused,
     not_a_coroutine_function,
@@ -315,15 +314,7 @@ _DEFAULT = Recipe(1024, None, "lru", False, None, (), "raise", None, None, False
 
 
 def _by_default(function: Any) -> Any:
-    if (
-        type(function) is FunctionType
-        and not function.__code__.co_flags & (ASYNC | GENERATES)
-        and not function.__dict__
-    ):
-        gate = plainly(function, _DEFAULT)
-        if gate is not None:
-            return gate
-    return _decorated(function, _DEFAULT, _PLAIN)
+    return plainly(function, _DEFAULT) or _decorated(function, _DEFAULT, _PLAIN)
 
 
 def _is_decoratable(value: object) -> bool:

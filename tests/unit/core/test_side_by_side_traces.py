@@ -1,7 +1,11 @@
-"""Random traces of calls and controls, taken on both cores at once: all that is seen is equal."""
+"""Random traces of calls and controls, taken on both cores at once: all that is seen is equal.
+
+`TRACES=20 pytest …` searches twenty times as long.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 
 import pytest
@@ -17,6 +21,7 @@ SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 def thorough(examples):
+    examples *= int(os.environ.get("TRACES", "1"))
     return settings(max_examples=examples, deadline=None, suppress_health_check=SUPPRESSED)
 
 
