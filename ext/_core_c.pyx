@@ -774,6 +774,7 @@ cdef struct Shape:                  # how a call with these names becomes a key
     PyObject* kwnames               # owned, or NULL
     PyObject* constants             # owned tuple
     bint remembered
+    bint straight                   # the arguments as they come are the key
     Shape* older                    # of an earlier configuration
     Py_ssize_t nargs
     Py_ssize_t n
@@ -933,6 +934,11 @@ cdef class Gate:
         return result
 
 
+cdef extern from "gate.h":
+    Shape* load_shape "tc_load"(Shape**) noexcept
+    void publish_shape "tc_publish"(Shape**, Shape*) noexcept
+
+
 # -- call shapes ---------------------------------------------------------------------------------------
 
 cdef Shape* find_shape(GateCore* core, Py_ssize_t nargs, PyObject* kwnames) noexcept:
@@ -992,10 +998,11 @@ cdef Shape* shape_for(Gate gate, Py_ssize_t nargs, PyObject* kwnames) except? NU
         tc_own(kwnames)
     shape.nargs = nargs
     shape.n = n
+    shape.straight = sources == list(range(n))
     tc_acquire(&core.store.lock)
     shape.remembered = core.shapes < SHAPES
     if shape.remembered:
-        core.shape[core.shapes] = shape
+        publish_shape(&core.shape[core.shapes], shape)
         tc_publish(&core.shapes, core.shapes + 1)
     tc_release(&core.store.lock)
     return shape
@@ -1108,33 +1115,71 @@ cdef inline PyObject* enter_fixed(
     """A fixed number of arguments, kept inline, the first one perhaps weakly."""
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
+    cdef int64_t now = UNREAD
     cdef PyObject* value
     cdef uint64_t hash
-    if tc_unlikely(
-        kwnames != NULL or PyVectorcall_NARGS(nargsf) != n or s.detour != (WATCHFUL if timed else 0)
-    ):
+    if tc_unlikely(kwnames != NULL):
+        return (call_named_timed if timed else call_named)(self, args, nargsf, kwnames)
+    if tc_unlikely(PyVectorcall_NARGS(nargsf) != n or s.detour != (WATCHFUL if timed else 0)):
         return call_aside(self, args, nargsf, kwnames)
-    if tc_unlikely(not plain_hash(args, n, weak, &hash)):
-        return call_hashing(self, args, nargsf)
-    value = hit_at_once(s, args, n, hash, weak, False, False, tc_now() if timed else UNREAD)
-    return value if tc_likely(value != NULL) else call_on(self, args, nargsf, hash)
+    if timed:
+        now = tc_now()
+    if tc_likely(plain_hash(args, n, weak, &hash)):
+        value = hit_at_once(s, args, n, hash, weak, False, False, now)
+        if tc_likely(value != NULL):
+            return value
+    return call_hashing(self, args, n)
 
 
 cdef inline PyObject* enter_pattern(
-    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, Py_ssize_t n
 ) noexcept:
     """functools' pattern: a lone int or str as itself, other arguments as a tuple."""
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
-    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
     cdef PyObject* value
     cdef uint64_t hash
     if tc_unlikely(kwnames != NULL or s.detour):
         return call_aside(self, args, nargsf, kwnames)
-    if tc_unlikely(not plain_hash(args, n, False, &hash)):
-        return call_hashing(self, args, nargsf)
-    value = hit_at_once(s, args, n, hash, False, True, n == 1, 0)
-    return value if tc_likely(value != NULL) else call_on(self, args, nargsf, hash)
+    if tc_likely(plain_hash(args, n, False, &hash)):
+        value = hit_at_once(s, args, n, hash, False, True, n == 1, UNREAD)
+        if tc_likely(value != NULL):
+            return value
+    return call_hashing(self, args, n)
+
+
+cdef inline PyObject* enter_named(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, bint timed
+) noexcept:
+    """A call with keywords whose shape is the first remembered one, and in the key's order."""
+    cdef GateCore* core = core_of(self)
+    cdef Store* s = core.store
+    cdef Shape* shape = load_shape(&core.shape[0])
+    cdef PyObject* value
+    cdef uint64_t hash
+    if tc_likely(
+        shape != NULL and shape.kwnames == kwnames and shape.nargs == PyVectorcall_NARGS(nargsf)
+        and shape.straight and core.plain and s.detour == (WATCHFUL if timed else 0)
+        and plain_hash(args, shape.n, False, &hash)
+    ):
+        value = hit_at_once(
+            s, args, shape.n, hash, False, False, False, tc_now() if timed else UNREAD
+        )
+        if tc_likely(value != NULL):
+            return value
+    return call_aside(self, args, nargsf, kwnames)
+
+
+cdef PyObject* call_named "tc_call_named"(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* names
+) noexcept:
+    return enter_named(self, args, nargsf, names, False)
+
+
+cdef PyObject* call_named_timed "tc_call_named_timed"(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* names
+) noexcept:
+    return enter_named(self, args, nargsf, names, True)
 
 
 cdef PyObject* call_one(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
@@ -1170,7 +1215,15 @@ cdef PyObject* call_method_timed(PyObject* self, PyObject** args, size_t nargsf,
 
 
 cdef PyObject* call_pattern(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_pattern(self, args, nargsf, names)
+    if tc_likely(PyVectorcall_NARGS(nargsf) == 1):
+        return enter_pattern(self, args, nargsf, names, 1)
+    return call_pattern_of_many(self, args, nargsf, names)
+
+
+cdef PyObject* call_pattern_of_many "tc_call_pattern_of_many"(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* names
+) noexcept:
+    return enter_pattern(self, args, nargsf, names, PyVectorcall_NARGS(nargsf))
 
 
 cdef vectorcallfunc entry_for(GateCore* core, bint pattern) noexcept:
@@ -1192,39 +1245,20 @@ cdef vectorcallfunc entry_for(GateCore* core, bint pattern) noexcept:
     return <vectorcallfunc> (&call_some_timed if timed else &call_some)
 
 
-cdef PyObject* call_on "tc_call_on"(
-    PyObject* self, PyObject** args, size_t nargsf, uint64_t hash
-) noexcept:
-    """A positional call that the shortest way didn't answer."""
-    cdef Look look
-    cdef Call call
-    regard(core_of(self), args, nargsf, &look, &call)
-    look.hash = hash
-    return answer_plainly(self, core_of(self), &look, &call)
-
-
 cdef PyObject* call_hashing "tc_call_hashing"(
     PyObject* self, PyObject** args, size_t nargsf
 ) noexcept:
-    """A positional call with arguments that hash themselves."""
+    """A positional call that the shortest way didn't answer; `nargsf` comes without a flag."""
     cdef Look look
     cdef Call call
-    regard(core_of(self), args, nargsf, &look, &call)
-    if tc_unlikely(hash_items(core_of(self).store, &look) < 0):
-        return (<quietly_answer> refuse)(<Gate> self, &call)
-    return answer_plainly(self, core_of(self), &look, &call)
-
-
-cdef inline void regard(
-    GateCore* core, PyObject** args, size_t nargsf, Look* look, Call* call
-) noexcept:
     call.args = args
     call.nargsf = nargsf
     call.kwnames = NULL
     look.items = args
-    look.n = PyVectorcall_NARGS(nargsf)
+    look.n = nargsf
     look.now = UNREAD
-    look.lone = core.lone and look.n == 1 and is_lone(args[0])
+    look.lone = core_of(self).lone and nargsf == 1 and is_lone(args[0])
+    return hash_and_answer(self, core_of(self), &look, &call)
 
 
 cdef PyObject* call_aside "tc_call_aside"(
@@ -1242,7 +1276,7 @@ cdef PyObject* call_aside "tc_call_aside"(
     cdef PyObject* value
     look.now = UNREAD
     if kwnames != NULL and core.plain and not s.detour & OFF:
-        shape = core.shape[0]
+        shape = load_shape(&core.shape[0])
         if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
             shape = find_shape(core, n, kwnames)
         if tc_likely(shape != NULL):
@@ -1313,16 +1347,11 @@ cdef PyObject* call_aside "tc_call_aside"(
 
 
 cdef PyObject* hash_and_answer(PyObject* self, GateCore* core, Look* look, Call* call) noexcept:
-    if tc_unlikely(hash_items(core.store, look) < 0):
-        return (<quietly_answer> refuse)(<Gate> self, call)
-    return answer_plainly(self, core, look, call)
-
-
-cdef inline PyObject* answer_plainly(
-    PyObject* self, GateCore* core, Look* look, Call* call
-) noexcept:
+    """Tries the short way, then the whole one."""
     cdef Store* s = core.store
     cdef PyObject* value = NULL
+    if tc_unlikely(hash_items(s, look) < 0):
+        return (<quietly_answer> refuse)(<Gate> self, call)
     if tc_likely(core.plain and s.detour == 0):
         value = hit(s, look.items, look.n, look.hash, False, False, False, False)
     elif tc_likely(not s.detour & OFF):

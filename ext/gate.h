@@ -72,6 +72,28 @@ static inline int64_t tc_now(void)
 #endif
 }
 
+/* ---- Memory --------------------------------------------------------------------------------
+   Entries begin at cache lines, so that one of 32 bytes never lies across two of them. */
+
+static inline void *tc_lines_new(size_t size)
+{
+#if defined(_WIN32)
+    return _aligned_malloc(size, 64);
+#else
+    void *memory;
+    return posix_memalign(&memory, 64, size) ? NULL : memory;
+#endif
+}
+
+static inline void tc_lines_free(void *memory)
+{
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}
+
 /* ---- Keys ----------------------------------------------------------------------------------
    An int of one digit is its own hash (-1 hashes as -2), and a str remembers its hash: both
    spare a call. A compact int's value is public API since 3.12; before, it is the first digit. */
@@ -193,8 +215,10 @@ static inline int tc_add_to_type(PyTypeObject *type, const char *name, PyObject 
 
 /* What an entry point hands on to must not be inlined into it: without the registers that calls
    need, the short way saves and restores none, a third of its time. */
-static TC_APART PyObject *tc_call_on(PyObject *, PyObject **, size_t, uint64_t);
 static TC_APART PyObject *tc_call_hashing(PyObject *, PyObject **, size_t);
+static TC_APART PyObject *tc_call_named(PyObject *, PyObject **, size_t, PyObject *);
+static TC_APART PyObject *tc_call_named_timed(PyObject *, PyObject **, size_t, PyObject *);
+static TC_APART PyObject *tc_call_pattern_of_many(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_aside(PyObject *, PyObject **, size_t, PyObject *);
 
 static inline int tc_is_gc(PyObject *o) { return PyType_IS_GC(Py_TYPE(o)) != 0; }

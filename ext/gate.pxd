@@ -14,6 +14,8 @@ cdef extern from "gate.h" nogil:
     void tc_publish(int*, int) noexcept
     void* tc_alloca(size_t) noexcept
     int64_t tc_now() noexcept
+    void* tc_lines_new(size_t) noexcept
+    void tc_lines_free(void*) noexcept
 
 cdef extern from "gate.h":
     ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject**, size_t, PyObject*)

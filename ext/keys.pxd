@@ -71,13 +71,11 @@ cdef inline void view(Store* s, object key, Look* look) noexcept:
 # -- deadlines -------------------------------------------------------------------------------------
 
 cdef inline bint is_fresh(Store* s, Entry* e, int64_t now) noexcept:
-    if not s.detour & WATCHFUL:
+    if tc_unlikely(not s.detour & WATCHFUL):
         return True
-    if s.generation_at and narrow(e, s.generation_at)[0] != s.generation:
+    if now >= s.valid_until or (s.fresh_at and now >= wide(e, s.fresh_at)[0]):
         return False
-    if now >= s.valid_until:
-        return False
-    return s.fresh_at == 0 or now < wide(e, s.fresh_at)[0]
+    return s.generation_at == 0 or narrow(e, s.generation_at)[0] == s.generation
 
 
 cdef inline bint is_dead(Store* s, Entry* e, int64_t now) noexcept:
@@ -259,18 +257,22 @@ cdef inline PyObject* hit_at_once(
     Store* s, PyObject** items, Py_ssize_t n, uint64_t hash,
     bint weak, bint packed, bint lone, int64_t now,
 ) noexcept:
-    """The shortest way of a hit: the value if the first slot has it, else NULL.
+    """The shortest way of a hit: the value if one of the first two slots has it, else NULL.
 
     Told what kind of table it is in, so that each kind is compiled for itself, without a loop
     and without a call. The tag is compared, the whole hash need not be: keys that are the same
     instantly have the same hash. `now` is UNREAD for a table that isn't WATCHFUL.
     """
     cdef uint32_t mask = s.mask
+    cdef uint32_t position = <uint32_t> (hash >> s.shift)
+    cdef uint32_t tag = tag_of(hash, mask)
     cdef uint32_t i
     cdef Entry* e
     tc_acquire(&s.lock)
-    i = s.slots[hash >> s.shift]
-    if tc_likely((i & ~mask) == tag_of(hash, mask) and i != 0):
+    i = s.slots[position]
+    if tc_unlikely((i & ~mask) != tag):
+        i = s.slots[(position + 1) & mask]
+    if tc_likely((i & ~mask) == tag and i != 0):
         i &= mask
         e = at(s, i)
         if tc_likely(fits(e, items, n, weak, packed, lone, True) and (

@@ -23,7 +23,7 @@ from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 
-from gate cimport tc_is_gc, tc_lock, tc_unlikely
+from gate cimport tc_is_gc, tc_lines_free, tc_lines_new, tc_lock, tc_unlikely
 
 cdef enum:
     CHUNK_BITS = 14
@@ -166,9 +166,12 @@ cdef inline bint make_room(Store* s) noexcept:
                 return False
             s.chunks[0] = NULL
             s.directory = 1
-        memory = <char*> realloc(s.chunks[0], <size_t> more * s.stride)
+        memory = <char*> tc_lines_new(<size_t> more * s.stride)
         if memory == NULL:
             return False
+        if s.room:
+            memcpy(memory, s.chunks[0], <size_t> s.room * s.stride)
+            tc_lines_free(s.chunks[0])
         s.chunks[0] = memory
         if s.room == 0:
             at(s, 0).prev = at(s, 0).next = 0
@@ -180,7 +183,7 @@ cdef inline bint make_room(Store* s) noexcept:
             return False
         s.chunks = directory
         s.directory *= 2
-    memory = <char*> malloc(<size_t> CHUNK * s.stride)
+    memory = <char*> tc_lines_new(<size_t> CHUNK * s.stride)
     if memory == NULL:
         return False
     s.chunks[chunk] = memory - <size_t> s.room * s.stride
@@ -192,14 +195,14 @@ cdef inline void give_back(Store* s) noexcept:
     """Frees the last chunk once a whole one besides it is empty."""
     if s.room > 2 * CHUNK and s.used + 1 <= s.room - 2 * CHUNK:
         s.room -= CHUNK
-        free(at(s, s.room))
+        tc_lines_free(at(s, s.room))
 
 
 cdef inline void free_memory(Store* s) noexcept:
     cdef uint32_t first
     if s.chunks != NULL:
         for first in range(0, s.room, CHUNK):
-            free(at(s, first))
+            tc_lines_free(at(s, first))
         free(s.chunks)
     if s.slots != tc_no_slots:
         free(s.slots)

@@ -173,7 +173,7 @@ def test_lru_cache_survives_a_key_that_uses_it(tc, maxsize, act):
 
 
 @pytest.mark.parametrize("control", ["peek", "contains", "invalidate", "put", "refresh"])
-@pytest.mark.parametrize("act", ["clear", "fill it", "resize to 1", "invalidate", "put"])
+@pytest.mark.parametrize("act", [act for act in ACTS if act != "ask"])
 def test_a_control_survives_a_key_that_uses_the_cache(tc, control, act):
     f = tc.mcache(maxsize=4)(lambda x: x.name)
     stored, given = Key(1), Key(1)
@@ -183,7 +183,8 @@ def test_a_control_survives_a_key_that_uses_the_cache(tc, control, act):
     getattr(f, control)(*args)
     assert stored.on_eq is None, "the act has not run"
     assert f(Key(2)) == 2
-    assert f.cache_info().currsize == len(f.items()) <= 4
+    assert f.cache_info().currsize == len(f.items())
+    assert f.cache_parameters()["maxsize"] is None or len(f.items()) <= f.cache_info().maxsize
 
 
 def test_an_eq_that_moves_the_table_while_it_grows_finds_the_right_entry(tc):
