@@ -39,11 +39,13 @@ if switch("NO_EXTENSIONS") and switch("REQUIRE_EXTENSIONS"):
     sys.exit("TWAT_CACHE_NO_EXTENSIONS and TWAT_CACHE_REQUIRE_EXTENSIONS are both set: unset one")
 unix, msvc = (["-O3", "-g0"], ["-Wall", "-Werror"]), (["/O2"], ["/WX"])
 flags, errors = msvc if sys.platform == "win32" else unix
+inline = "__forceinline" if sys.platform == "win32" else "inline __attribute__((always_inline))"
 core = Extension(
     "twat_cache._core_c",
     sources=["ext/_core_c.pyx"],
     depends=[f"ext/{name}" for name in os.listdir("ext")],  # a change in any means a new build
     include_dirs=["ext"],
     extra_compile_args=flags + errors * switch("WERROR"),
+    define_macros=[("CYTHON_INLINE", inline)],  # a hit is one function: 1.3x slower in pieces
 )
 setup(ext_modules=[] if switch("NO_EXTENSIONS") else [core], cmdclass={"build_ext": BuildCore})

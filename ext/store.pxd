@@ -43,10 +43,10 @@ cdef struct Entry:
     uint32_t next
     # PyObject* key[width], then the optional columns
 
-cdef struct Flight:
+cdef struct FlightLink:
     uint64_t hash
-    Flight* prev
-    Flight* next
+    FlightLink* prev
+    FlightLink* next
     bint grounded
 
 cdef struct Store:
@@ -79,7 +79,7 @@ cdef struct Store:
     uint64_t changes
     uint64_t collectable         # key objects and values that the collector has to see
     int64_t weight
-    Flight* flights
+    FlightLink* flights
     uint64_t misses
     uint64_t stores
     uint64_t evictions
@@ -412,7 +412,7 @@ cdef inline void close_gap(Store* s, uint32_t i) noexcept:
 
 # -- flights ---------------------------------------------------------------------------------------
 
-cdef inline void take_off(Store* s, Flight* flight, uint64_t hash) noexcept nogil:
+cdef inline void take_off(Store* s, FlightLink* flight, uint64_t hash) noexcept nogil:
     flight.hash = hash
     flight.grounded = False
     flight.prev = NULL
@@ -422,7 +422,7 @@ cdef inline void take_off(Store* s, Flight* flight, uint64_t hash) noexcept nogi
     s.flights = flight
 
 
-cdef inline void touch_down(Store* s, Flight* flight) noexcept nogil:
+cdef inline void touch_down(Store* s, FlightLink* flight) noexcept nogil:
     if flight.prev != NULL:
         flight.prev.next = flight.next
     else:
@@ -432,7 +432,7 @@ cdef inline void touch_down(Store* s, Flight* flight) noexcept nogil:
 
 
 cdef inline void ground(Store* s, uint64_t hash, bint all) noexcept nogil:
-    cdef Flight* flight = s.flights
+    cdef FlightLink* flight = s.flights
     while flight != NULL:
         if all or flight.hash == hash:
             flight.grounded = True
