@@ -356,21 +356,16 @@ class Cached(Wrapper):
 
 
 def plainly(function: Any, recipe: Recipe) -> Cached | None:
-    """What `Cached(function, recipe)` makes of a plain function by a recipe of defaults, quickly.
+    """What `Cached(function, recipe)` makes of a plain function by a plain recipe, quickly.
 
     Decorating is timed against `functools.lru_cache`, so this goes straight; None where it can't.
     """
     if type(function) is not FunctionType:
         return None
     code = function.__code__
-    if (
-        code.co_flags & NOT_PLAIN
-        or code.co_kwonlyargcount
-        or function.__defaults__
-        or function.__dict__
-    ):
+    if code.co_flags & NOT_PLAIN or code.co_kwonlyargcount or function.__dict__:
         return None
-    plan = plan_of(code)
+    plan = plan_of(function)
     if "." in function.__qualname__ and is_method(plan, function):
         return None
     gate: Cached = Cached.__new__(Cached)
@@ -381,7 +376,10 @@ def plainly(function: Any, recipe: Recipe) -> Cached | None:
         mine["__annotations__"] = function.__annotations__
     mine["_recipe"] = recipe
     mine["_binding"] = plan
-    table = Table(recipe.maxsize, width=plan.positional)
+    if recipe.timed:
+        table = Table(recipe.maxsize, width=plan.positional, ttl=recipe.ttl, timed=True)
+    else:
+        table = Table(recipe.maxsize, width=plan.positional)
     Gate.__init__(gate, function, table, plan=plan, on_key_error=answer_anyway)
     return gate
 

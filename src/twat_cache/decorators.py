@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from ._bound import BoundClassMethod
 from ._kinds import is_coroutine_function, is_generator_function
@@ -12,7 +12,7 @@ from ._options import (
     not_a_function,
     unknown_option,
 )
-from ._recipe import Recipe
+from ._recipe import Recipe, plain_recipe
 from .cached import Cached, LruCached, plainly
 from .errors import refused
 
@@ -146,14 +146,17 @@ def mcache(
     if unknown:
         raise unknown_option(*next(iter(unknown.items())), _OPTIONS)
     if (
-        maxsize == 1024
-        and ttl is key is cache_if is method is name is clock is None
+        key is cache_if is method is name is clock is None
         and typed is per_instance is copy is False
         and policy == "lru"
         and ignore == ()
         and unhashable == "raise"
+        and type(maxsize) is int
+        and maxsize >= 0
+        and not callable(ttl)
     ):
-        return _by_default if function is None else _by_default(function)
+        plain = _DEFAULT if maxsize == 1024 and ttl is None else plain_recipe(maxsize, ttl)
+        return partial(_plainly, recipe=plain) if function is None else _plainly(function, plain)
     recipe = Recipe(
         maxsize,
         ttl,
@@ -310,11 +313,11 @@ def cache(user_function: Callable[P, R], /) -> t.LruCached[P, R]:
     return lru_cache(maxsize=None)(user_function)
 
 
-_DEFAULT = Recipe(1024, None, "lru", False, None, (), "raise", None, None, False, None, False, None)
+_DEFAULT = plain_recipe(1024, None)
 
 
-def _by_default(function: Any) -> Any:
-    return plainly(function, _DEFAULT) or _decorated(function, _DEFAULT, _PLAIN)
+def _plainly(function: Any, recipe: Recipe) -> Any:
+    return plainly(function, recipe) or _decorated(function, recipe, _PLAIN)
 
 
 def _is_decoratable(value: object) -> bool:

@@ -27,7 +27,7 @@ class Example:
 
 
 def parts(plan):
-    public = ["names", *Plan.__annotations__]
+    public = ["names", "defaults", *Plan.__annotations__]
     return {name: getattr(plan, name) for name in public if not name.startswith("_")}
 
 

@@ -1,6 +1,6 @@
 """Random traces of calls and controls, taken on both cores at once: all that is seen is equal.
 
-`TRACES=20 pytest …` searches twenty times as long.
+`TRACES=20 pytest …` searches twenty times as long; `SHRINK=0` gives the first find as it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import package
@@ -22,7 +22,13 @@ SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 def thorough(examples):
     examples *= int(os.environ.get("TRACES", "1"))
-    return settings(max_examples=examples, deadline=None, suppress_health_check=SUPPRESSED)
+    shrink = [] if os.environ.get("SHRINK") == "0" else [Phase.reuse, Phase.shrink]
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate, *shrink],
+        suppress_health_check=SUPPRESSED,
+    )
 
 
 def compare(both, setup, trace):
