@@ -7,7 +7,8 @@
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
 
 from gate cimport *
 from store cimport *
@@ -18,6 +19,7 @@ cdef extern from "Python.h":
     bint PyUnicode_CheckExact(PyObject*) noexcept
     Py_ssize_t PyTuple_GET_SIZE(PyObject*) noexcept
     int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept
+    PyObject* PyErr_NoMemory() noexcept
     enum:
         Py_EQ
 
@@ -31,6 +33,11 @@ cdef extern from *:
     void tc_drop(PyObject*) noexcept
     PyObject** items_of "tc_items"(PyObject*) noexcept
 
+cdef struct Asked:               # a stored key that was compared by its own `__eq__`
+    Asked* earlier
+    int verdict
+    PyObject* key[1]
+
 cdef struct Look:                # one look-up
     PyObject** items             # borrowed from whoever calls
     Py_ssize_t n
@@ -38,6 +45,7 @@ cdef struct Look:                # one look-up
     int64_t now                  # UNREAD as long as the clock hasn't been needed
     bint lone                    # one int or str that is its own key in a packed table
     PyObject* alone              # where `items` points if the key came as one Python object
+    Asked* asked                 # answers that a change of the table has not made void
 
 cdef extern from *:
     """
@@ -162,25 +170,56 @@ cdef inline int compare(Store* s, Entry* e, Look* look) noexcept:
 
 
 cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
-    """Compares by the objects' own `__eq__`, stored == given; -1 if one raised."""
-    cdef Py_ssize_t width = s.width, j
-    cdef PyObject** owned = <PyObject**> tc_alloca((width + 1) * sizeof(void*))
-    cdef PyObject** key = owned
-    cdef int verdict = 1
-    memcpy(owned, key_of(e), width * sizeof(void*))
+    """Compares by the objects' own `__eq__`, stored == given; -1 if one raised.
+
+    What the answer was is remembered if the table changed meanwhile, so that a search that begins
+    anew asks no pair twice, even if every `__eq__` changes the table.
+    """
+    cdef Py_ssize_t width = s.width, j, k
+    cdef uint64_t changes = s.changes
+    cdef PyObject** key
+    cdef Asked* asked = look.asked
+    while asked != NULL:
+        if memcmp(asked.key, key_of(e), width * sizeof(void*)) == 0:
+            return asked.verdict
+        asked = asked.earlier
+    asked = <Asked*> malloc(sizeof(Asked) + width * sizeof(void*))
+    if asked == NULL:
+        PyErr_NoMemory()
+        return -1
+    memcpy(asked.key, key_of(e), width * sizeof(void*))
     for j in range(width):
-        tc_own(owned[j])
-    if s.packed and not look.lone:
-        key = items_of(owned[0])
+        tc_own(asked.key[j])
     tc_release(&s.lock)
+    key = asked.key
+    if s.packed and not look.lone:
+        key = items_of(asked.key[0])
+    asked.verdict = 1
     j = 1 if s.weak else 0
-    while verdict == 1 and j < look.n:
-        verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
+    while asked.verdict == 1 and j < look.n:
+        asked.verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
         j += 1
-    for j in range(width):
-        tc_drop(owned[j])
     tc_acquire(&s.lock)
-    return verdict
+    if s.changes != changes:
+        asked.earlier = look.asked
+        look.asked = asked
+        return asked.verdict
+    j = asked.verdict
+    for k in range(width):
+        tc_drop(asked.key[k])           # the table has them still: nobody's code runs
+    free(asked)
+    return j
+
+
+cdef inline void forget_asked(Store* s, Look* look) noexcept:
+    cdef Asked* asked
+    cdef uint32_t j
+    while look.asked != NULL:
+        asked = look.asked
+        look.asked = asked.earlier
+        for j in range(s.width):
+            tc_drop(asked.key[j])
+        free(asked)
 
 
 cdef inline uint32_t search(Store* s, Look* look, uint32_t* slots, uint32_t mask) noexcept:
@@ -210,12 +249,23 @@ cdef inline uint32_t search(Store* s, Look* look, uint32_t* slots, uint32_t mask
 
 cdef inline uint32_t find(Store* s, Look* look) noexcept:
     """The entry's number, NONE, or ERROR with an exception set."""
-    cdef uint32_t found = AGAIN
-    while found == AGAIN:
-        found = search(s, look, s.slots, s.mask)
-        if found == NONE and s.old != NULL:
-            found = search(s, look, s.old, s.old_mask)
-    return found
+    cdef uint32_t found
+    cdef uint64_t changes
+    look.asked = NULL
+    while True:
+        found = AGAIN
+        while found == AGAIN:
+            found = search(s, look, s.slots, s.mask)
+            if found == NONE and s.old != NULL:
+                found = search(s, look, s.old, s.old_mask)
+        if tc_likely(look.asked == NULL):
+            return found
+        changes = s.changes
+        tc_release(&s.lock)
+        forget_asked(s, look)
+        tc_acquire(&s.lock)
+        if s.changes == changes or found == ERROR:
+            return found
 
 
 cdef inline bint fits(
@@ -234,7 +284,11 @@ cdef inline bint fits(
         j = 1
     while j < n:
         if instantly:
-            if tc_unlikely(not tc_instantly_same(key[j], items[j])):
+            # A text may be long to compare: only where it is the whole key, and so worth it here.
+            if tc_unlikely(
+                not tc_instantly_same(key[j], items[j])
+                and (n != 1 or not tc_plainly_same(key[j], items[j]))
+            ):
                 return False
         elif tc_unlikely(not tc_plainly_same(key[j], items[j])):
             return False

@@ -235,7 +235,7 @@ cdef class Table:
         try:
             for k in range(0, many, width + 1):
                 key = self.show(spoils + k + 1)
-                if key is not None:
+                if key is not MARK:
                     found.append((key, <object> spoils[k]))
         finally:
             for k in range(many):
@@ -244,7 +244,7 @@ cdef class Table:
         return found
 
     cdef object show(self, PyObject** stored):
-        """A stored key as Python sees it; None if its owner is gone."""
+        """A stored key as Python sees it; MARK if its owner is gone."""
         cdef Store* s = &self.store
         cdef list items
         cdef uint32_t j
@@ -258,7 +258,7 @@ cdef class Table:
         if s.weak:
             instance = tc_strong(<PyObject*> items[0])
             if instance == NULL:
-                return None
+                return MARK
             items[0] = <object> instance
             tc_drop(instance)
         return tuple(items)
