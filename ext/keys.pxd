@@ -175,40 +175,40 @@ cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
     What the answer was is remembered if the table changed meanwhile, so that a search that begins
     anew asks no pair twice, even if every `__eq__` changes the table.
     """
-    cdef Py_ssize_t width = s.width, j, k
+    cdef Py_ssize_t width = s.width, j
     cdef uint64_t changes = s.changes
+    cdef PyObject** owned
     cdef PyObject** key
+    cdef int verdict = 1
     cdef Asked* asked = look.asked
     while asked != NULL:
         if memcmp(asked.key, key_of(e), width * sizeof(void*)) == 0:
             return asked.verdict
         asked = asked.earlier
+    owned = <PyObject**> tc_alloca((width + 1) * sizeof(void*))
+    memcpy(owned, key_of(e), width * sizeof(void*))
+    for j in range(width):
+        tc_own(owned[j])
+    tc_release(&s.lock)
+    key = items_of(owned[0]) if s.packed and not look.lone else owned
+    j = 1 if s.weak else 0
+    while verdict == 1 and j < look.n:
+        verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
+        j += 1
+    tc_acquire(&s.lock)
+    if tc_likely(s.changes == changes):
+        for j in range(width):
+            tc_drop(owned[j])           # the table has them still: nobody's code runs
+        return verdict
     asked = <Asked*> malloc(sizeof(Asked) + width * sizeof(void*))
     if asked == NULL:
         PyErr_NoMemory()
-        return -1
-    memcpy(asked.key, key_of(e), width * sizeof(void*))
-    for j in range(width):
-        tc_own(asked.key[j])
-    tc_release(&s.lock)
-    key = asked.key
-    if s.packed and not look.lone:
-        key = items_of(asked.key[0])
-    asked.verdict = 1
-    j = 1 if s.weak else 0
-    while asked.verdict == 1 and j < look.n:
-        asked.verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
-        j += 1
-    tc_acquire(&s.lock)
-    if s.changes != changes:
-        asked.earlier = look.asked
-        look.asked = asked
-        return asked.verdict
-    j = asked.verdict
-    for k in range(width):
-        tc_drop(asked.key[k])           # the table has them still: nobody's code runs
-    free(asked)
-    return j
+        return -1                       # leaks what it owns, to drop it here would run code
+    memcpy(asked.key, owned, width * sizeof(void*))
+    asked.verdict = verdict
+    asked.earlier = look.asked
+    look.asked = asked
+    return verdict
 
 
 cdef inline void forget_asked(Store* s, Look* look) noexcept:

@@ -1,4 +1,4 @@
-"""Shows that a changed line of either core is caught: `python -m tests.mutation [part of a name …]`.
+"""Shows that a changed line of either core is caught: `python -m tests.mutation [part of name …]`.
 
 Run it by hand, from the top of a checkout, in an environment that has the package, pytest and
 hypothesis, and for the compiled core Cython, setuptools and a C compiler. It copies the package,
@@ -45,49 +45,179 @@ def compiled(name: str, file: str, old: str, new: str) -> Change:
 
 
 CHANGES = [
-    pure("a hit does not move its entry", "                entries.move_to_end(h)\n", "                pass\n"),
+    pure(
+        "a hit does not move its entry",
+        "                entries.move_to_end(h)\n",
+        "                pass\n",
+    ),
     pure("a touch moves nothing", "self._entries.move_to_end(entry.slot)", "pass"),
     pure("the newest leaves first", "popitem(last=False)", "popitem(last=True)"),
-    pure("one entry too many", "len(self._entries) > self._maxsize:", "len(self._entries) > self._maxsize + 1:"),
+    pure(
+        "one entry too many",
+        "len(self._entries) > self._maxsize:",
+        "len(self._entries) > self._maxsize + 1:",
+    ),
     pure("an eviction is not counted", 'self._count("evictions")', "pass"),
     pure("equal hashes are equal keys", "            or entry.key != key\n", ""),
-    pure("a hit does not look again after __eq__", "            or entries.get(h) is not entry  # __eq__ changed the table\n", ""),
-    pure("the second of two equal hashes is not found", "in tuple(self._overflow.get(hash, ())):", "in ():"),
-    pure("the second of two equal hashes displaces the first", "elif hash in entries:", "elif False:"),
-    pure("a slot of an equal hash is not given back", "                slots.remove(slot)\n", "                slots.clear()\n"),
-    pure("fresh one tick too long", "if entry.fresh is None or now < entry.fresh:", "if entry.fresh is None or now <= entry.fresh:"),
-    pure("stale one tick too long", "if entry.stale is None or now >= entry.stale:", "if entry.stale is None or now > entry.stale:"),
-    pure("peek gives nothing stale", "until = entry.stale if stale and entry.stale is not None else entry.fresh", "until = entry.fresh"),
-    pure("items shows what has just expired", "if entry.fresh is not None and now >= entry.fresh:", "if entry.fresh is not None and now > entry.fresh:"),
-    pure("a deadline one tick late", "new.fresh = self._now() + lasts", "new.fresh = self._now() + lasts + 1"),
-    pure("put grounds nothing", "        self._ground(hash)\n        self._write(", "        self._write("),
-    pure("discard grounds nothing", "        self._ground(hash)\n        entry = self.find(", "        entry = self.find("),
-    pure("clear grounds nothing", "        self._ground(None)\n        dropped,", "        dropped,"),
-    pure("resize grounds nothing", "        self._ground(None)\n        self._maxsize = maxsize", "        self._maxsize = maxsize"),
+    pure(
+        "a hit does not look again after __eq__",
+        "            or entries.get(h) is not entry  # __eq__ changed the table\n",
+        "",
+    ),
+    pure(
+        "the second of two equal hashes is not found",
+        "in tuple(self._overflow.get(hash, ())):",
+        "in ():",
+    ),
+    pure(
+        "the second of two equal hashes displaces the first", "elif hash in entries:", "elif False:"
+    ),
+    pure(
+        "a slot of an equal hash is not given back",
+        "                slots.remove(slot)\n",
+        "                slots.clear()\n",
+    ),
+    pure(
+        "fresh one tick too long",
+        "if entry.fresh is None or now < entry.fresh:",
+        "if entry.fresh is None or now <= entry.fresh:",
+    ),
+    pure(
+        "stale one tick too long",
+        "if entry.stale is None or now >= entry.stale:",
+        "if entry.stale is None or now > entry.stale:",
+    ),
+    pure(
+        "peek gives nothing stale",
+        "until = entry.stale if stale and entry.stale is not None else entry.fresh",
+        "until = entry.fresh",
+    ),
+    pure(
+        "items shows what has just expired",
+        "if entry.fresh is not None and now >= entry.fresh:",
+        "if entry.fresh is not None and now > entry.fresh:",
+    ),
+    pure(
+        "a deadline one tick late",
+        "new.fresh = self._now() + lasts",
+        "new.fresh = self._now() + lasts + 1",
+    ),
+    pure(
+        "put grounds nothing",
+        "        self._ground(hash)\n        self._write(",
+        "        self._write(",
+    ),
+    pure(
+        "discard grounds nothing",
+        "        self._ground(hash)\n        entry = self.find(",
+        "        entry = self.find(",
+    ),
+    pure(
+        "clear grounds nothing", "        self._ground(None)\n        dropped,", "        dropped,"
+    ),
+    pure(
+        "resize grounds nothing",
+        "        self._ground(None)\n        self._maxsize = maxsize",
+        "        self._maxsize = maxsize",
+    ),
     pure("a change grounds all flights", "if hash is None or flight.hash == hash:", "if True:"),
     pure("a grounded flight lands", "        if flight.grounded:\n", "        if False:\n"),
-    pure("a landing replaces what is there", " and not replace:\n            return False\n", " and False:\n            return False\n"),
-    pure("the old weight stays", "new.weight - (old.weight if old is not None else 0)", "new.weight"),
-    pure("what leaves with its object is a removal", 'self._remove(entry, "collected")', 'self._remove(entry, "removals")'),
-    pure("an object's record stays", "                    self._owners.pop(id(instance), None)\n", "                    pass\n"),
+    pure(
+        "a landing replaces what is there",
+        " and not replace:\n            return False\n",
+        " and False:\n            return False\n",
+    ),
+    pure(
+        "the old weight stays", "new.weight - (old.weight if old is not None else 0)", "new.weight"
+    ),
+    pure(
+        "what leaves with its object is a removal",
+        'self._remove(entry, "collected")',
+        'self._remove(entry, "removals")',
+    ),
+    pure(
+        "an object's record stays",
+        "                    self._owners.pop(id(instance), None)\n",
+        "                    pass\n",
+    ),
     pure("bypass is not looked at", "        if table.bypass:\n", "        if False:\n"),
-    pure("a lone str is no key of its own", "len(args) == 1 and type(args[0]) in (int, str):\n            key = args[0]", "len(args) == 1 and type(args[0]) is int:\n            key = args[0]"),
-    pure("positional-only names are taken", "if index >= plan.positional_only and name in kwargs:", "if name in kwargs:"),
-    pure("extra keywords keep their order", "extra = sorted(name for name", "extra = list(name for name"),
+    pure(
+        "a lone str is no key of its own",
+        "len(args) == 1 and type(args[0]) in (int, str):\n            key = args[0]",
+        "len(args) == 1 and type(args[0]) is int:\n            key = args[0]",
+    ),
+    pure(
+        "positional-only names are taken",
+        "if index >= plan.positional_only and name in kwargs:",
+        "if name in kwargs:",
+    ),
+    pure(
+        "extra keywords keep their order",
+        "extra = sorted(name for name",
+        "extra = list(name for name",
+    ),
     pure("typed forgets the types", "            key += map(type, values)\n", "            pass\n"),
-    pure("no mark before keywords", "            key.append(_MARK)\n            for name in extra:", "            for name in extra:"),
-    pure("a result for the table's ttl is not stored", "if ttl is None or ttl >= 0:", "if ttl is None or ttl > 0:"),
-    pure("results are stored uncopied", "kept = result if self._copier is None else self._copier(result)", "kept = result"),
-    compiled("the order is not kept", "store.pxd", "    if s.ordered and prev != 0:\n", "    if False:\n"),
-    compiled("a removal leaves a hole in the index", "store.pxd", "if ((position - home) & mask) >= ((position - hole) & mask):", "if ((position - home) & mask) > ((position - hole) & mask):"),
+    pure(
+        "no mark before keywords",
+        "            key.append(_MARK)\n            for name in extra:",
+        "            for name in extra:",
+    ),
+    pure(
+        "a result for the table's ttl is not stored",
+        "if ttl is None or ttl >= 0:",
+        "if ttl is None or ttl > 0:",
+    ),
+    pure(
+        "results are stored uncopied",
+        "kept = result if self._copier is None else self._copier(result)",
+        "kept = result",
+    ),
+    compiled(
+        "the order is not kept", "store.pxd", "    if s.ordered and prev != 0:\n", "    if False:\n"
+    ),
+    compiled(
+        "a removal leaves a hole in the index",
+        "store.pxd",
+        "if ((position - home) & mask) >= ((position - hole) & mask):",
+        "if ((position - home) & mask) > ((position - hole) & mask):",
+    ),
     compiled("a change grounds nothing", "store.pxd", "if all or flight.hash == hash:", "if all:"),
-    compiled("a search goes on after __eq__ changed the table", "keys.pxd", "if s.changes != changes:", "if False:"),
-    compiled("fresh one tick too long", "keys.pxd", "(s.fresh_at and now >= wide(e, s.fresh_at)[0])", "(s.fresh_at and now > wide(e, s.fresh_at)[0])"),
-    compiled("-1 has the hash of an error", "gate.h", "return tc_likely(*hash != -1);\n    }\n    if (PyUnicode", "return 1;\n    }\n    if (PyUnicode"),
-    compiled("a landing replaces what is there", "write.pxi", "if not replace and is_fresh(s, e, now):", "if False:"),
-    compiled("an eviction is not counted", "write.pxi", "        s.evictions += 1\n", "        pass\n"),
-    compiled("a shape is told by its names alone", "shape.pxi", "if shape.kwnames == kwnames and shape.nargs == nargs:", "if shape.kwnames == kwnames:"),
-    compiled("a chain is not mended", "table.pxi", "            self.rechain(i)\n", "            pass\n"),
+    compiled(
+        "a search goes on after __eq__ changed the table",
+        "keys.pxd",
+        "if s.changes != changes:",
+        "if False:",
+    ),
+    compiled(
+        "fresh one tick too long",
+        "keys.pxd",
+        "(s.fresh_at and now >= wide(e, s.fresh_at)[0])",
+        "(s.fresh_at and now > wide(e, s.fresh_at)[0])",
+    ),
+    compiled(
+        "-1 has the hash of an error",
+        "gate.h",
+        "return tc_likely(*hash != -1);\n    }\n    if (PyUnicode",
+        "return 1;\n    }\n    if (PyUnicode",
+    ),
+    compiled(
+        "a landing replaces what is there",
+        "write.pxi",
+        "if not replace and is_fresh(s, e, now):",
+        "if False:",
+    ),
+    compiled(
+        "an eviction is not counted", "write.pxi", "        s.evictions += 1\n", "        pass\n"
+    ),
+    compiled(
+        "a shape is told by its names alone",
+        "shape.pxi",
+        "if shape.kwnames == kwnames and shape.nargs == nargs:",
+        "if shape.kwnames == kwnames:",
+    ),
+    compiled(
+        "a chain is not mended", "table.pxi", "            self.rechain(i)\n", "            pass\n"
+    ),
 ]
 
 
@@ -160,15 +290,15 @@ def main(wanted: list[str]) -> int:
         workshop = Workshop(Path(place))
         complaint = workshop.build() or workshop.verdict()
         if complaint:
-            print(f"The tests have to pass on the unchanged cores first: {complaint}")
+            print(f"The tests have to pass on the unchanged cores first: {complaint}")  # noqa: T201
             return 1
         for change in sorted(changes, key=lambda c: c.file != PURE):
             begun = time.perf_counter()
             caught = workshop.judge(change)
             missed += not caught or caught.startswith("!")
             seconds = time.perf_counter() - begun
-            print(f"{seconds:5.1f} s  {change.name}: {caught or '! NOT CAUGHT'}", flush=True)
-    print(f"{len(changes) - missed} of {len(changes)} changes caught")
+            print(f"{seconds:5.1f} s  {change.name}: {caught or '! NOT CAUGHT'}", flush=True)  # noqa: T201
+    print(f"{len(changes) - missed} of {len(changes)} changes caught")  # noqa: T201
     return missed
 
 

@@ -87,7 +87,7 @@ class Plan:
         """From an index in `names` to the default."""
         if self._defaults is None:
             given = self._given
-            first = self.positional - len(given)  # below 0 only if somebody set __defaults__ by hand
+            first = self.positional - len(given)  # below 0 if __defaults__ was set by hand
             self._defaults = {
                 index: _hashable(given[index - first], self.names[index])
                 for index in range(max(first, 0), self.positional)

@@ -17,6 +17,8 @@ from tests.fixtures.shapes import HELD, SHAPES, Bad
 
 MANY = {"compiled": 1_000_000, "pure": 50_000}
 TOLERANCE = 1 << 20  # bytes; the smallest leak, 16 bytes a call, would be sixteen times that
+
+
 def memory():
     """Bytes of memory that the process has, or 0 where there is no way to tell."""
     try:
@@ -52,7 +54,7 @@ def test_a_million_calls_leave_nothing_behind(core, tc, name):
     assert after[2] - before[2] < TOLERANCE, "memory"
 
 
-# -- what may die does -------------------------------------------------------------------------------
+# -- what may die does -----------------------------------------------------------------------------
 
 
 class Mortal:

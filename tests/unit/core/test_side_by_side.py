@@ -1,7 +1,7 @@
 """Every public name of the core and of the decorators does the same on both cores.
 
-The probes are in `tests/fixtures/probes.py` and `tests/fixtures/option_probes.py`; the tests here
-run each of them on both cores and see to it that no name is without one.
+The probes are in `probes.py`, `gate_probes.py` and `option_probes.py` of `tests/fixtures/`; the
+tests here run each of them on both cores and see to it that no name is without one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 
 import pytest
 
-from tests.fixtures import option_probes, worlds
+from tests.fixtures import gate_probes, option_probes, worlds  # noqa: F401 - they file probes
 from tests.fixtures.probes import PROBES, Paper
 
 IN_C = {  # steps of the pure core that the compiled one takes in C: there is nothing to call
@@ -50,16 +50,22 @@ def public(tc, reference):
     for decorator in ("mcache", "acache", "lru_cache"):
         found |= options(getattr(tc, decorator), decorator)
     found |= {"cache"} | {f"Cached.{name}" for name in CONTROLS.split()}
-    found |= names(type(plain)) - {"Cached.bind", "Cached.through", "Cached.function", "Cached.table"}
+    found |= names(type(plain)) - {
+        "Cached.bind",
+        "Cached.through",
+        "Cached.function",
+        "Cached.table",
+    }
     for control in ("peek", "put"):
-        found |= {n for n in options(getattr(type(plain), control), f"Cached.{control}") if "_)" in n}
+        found |= {
+            n for n in options(getattr(type(plain), control), f"Cached.{control}") if "_)" in n
+        }
     return found
 
 
 @pytest.mark.parametrize("core", worlds.CORES)
 def test_every_public_name_and_option_has_a_probe(core):
     tc = worlds.world(core)
-    assert option_probes.PROBES is PROBES
     wanted = public(tc, worlds.world("pure")) - IN_C
     assert sorted(wanted - set(PROBES)) == []
     assert sorted(set(PROBES) - wanted) == []

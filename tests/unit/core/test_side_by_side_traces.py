@@ -70,7 +70,7 @@ def test_lru_cache_looks_the_same_on_both_cores(both, shape, data):
     compare(both, setup, data.draw(traces(shape, ["call"], table=False), "trace"))
 
 
-# -- a model -----------------------------------------------------------------------------------------
+# -- a model ---------------------------------------------------------------------------------------
 
 
 class Model:

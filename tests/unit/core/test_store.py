@@ -62,9 +62,10 @@ def test_resize_down_and_up_keeps_the_most_recently_used(make, keep):
     table.resize(many)
     for n in range(many - keep):
         table.put((n,), n)
-    assert contents(table)[:: many // 50] == [
-        (n % many, n % many) for n in range(many - keep, 2 * many - keep)
-    ][:: many // 50]
+    assert (
+        contents(table)[:: many // 50]
+        == [(n % many, n % many) for n in range(many - keep, 2 * many - keep)][:: many // 50]
+    )
     assert [table.get((n,)) for n in range(0, many, 997)] == list(range(0, many, 997))
     assert len(table) == many
 
@@ -91,7 +92,7 @@ def test_an_unbounded_table_keeps_the_order_of_insertion(make):
     assert contents(table) == [(2, 2), (3, 3), (1, "again")]
 
 
-# -- a model -----------------------------------------------------------------------------------------
+# -- a model ---------------------------------------------------------------------------------------
 
 
 class Model(OrderedDict):
@@ -191,7 +192,7 @@ def test_a_table_that_shrinks_while_its_index_still_moves(make, threshold, over)
     assert contents(table) == list(model.items())
 
 
-# -- columns -----------------------------------------------------------------------------------------
+# -- columns ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("columns", range(8))

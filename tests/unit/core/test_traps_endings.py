@@ -179,7 +179,8 @@ def test_the_collector_switched_to_its_most_eager(run):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_forked_child_goes_on_with_its_copy(run):
-    assert sorted(run("""
+    assert sorted(
+        run("""
         import os
         from twat_cache import mcache
 
@@ -192,10 +193,11 @@ def test_a_forked_child_goes_on_with_its_copy(run):
             assert f(2) == os.getpid()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-        """)) == ["child", "parent"]
+        """)
+    ) == ["child", "parent"]
 
 
-# -- subinterpreters -----------------------------------------------------------------------------------
+# -- subinterpreters -------------------------------------------------------------------------------
 
 IN_ANOTHER = """
     import sys

@@ -62,7 +62,7 @@ def test_a_refresh_in_flight_does_not_store_its_older_result(tc, place):
 
         @tc.mcache(maxsize=8)
         def f(x):
-            place(lambda: CHANGES[change](f))  # noqa: B023
+            place(lambda: CHANGES[change](f))
             return "older"
 
         assert f.refresh(1) == "older"
@@ -173,7 +173,7 @@ def test_lru_cache_stores_across_a_clear_as_functools_does(tc):
     assert f.cache_info() == (0, 0, 128, 1)
 
 
-# -- objects -----------------------------------------------------------------------------------------
+# -- objects ---------------------------------------------------------------------------------------
 
 
 def test_a_reused_id_never_finds_old_entries(tc):

@@ -18,7 +18,7 @@ def boom():
     raise ZeroDivisionError("boom")
 
 
-# -- recursion -------------------------------------------------------------------------------------------
+# -- recursion -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 3, 1_000, None])
@@ -75,10 +75,12 @@ def test_deep_recursion_through_c_functions_ends_in_a_recursion_error(tc):
         f(0)
 
 
-# -- loaders that fail -----------------------------------------------------------------------------------
+# -- loaders that fail -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, KeyboardInterrupt, SystemExit, GeneratorExit]
+)
 def test_a_loader_that_raises_runs_once_and_nothing_is_stored(decorate, error):
     ran = []
 

@@ -1,4 +1,4 @@
-"""Code of others that runs in the middle of a call and uses the same cache: pinned on both cores."""
+"""Code of others that uses the cache in the middle of a call to it: pinned on both cores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def boom():
     raise ZeroDivisionError("boom")
 
 
-# -- __hash__ and __eq__ that raise ------------------------------------------------------------------
+# -- __hash__ and __eq__ that raise ----------------------------------------------------------------
 
 
 def test_a_hash_that_raises_lets_its_error_out_and_counts_nothing(decorate):
@@ -71,7 +71,7 @@ def test_a_type_error_of_an_eq_is_not_taken_for_an_unhashable_argument(tc):
         raise TypeError("not comparable")
 
     stored.on_eq = refuse
-    with pytest.raises(TypeError, match="^not comparable$") as caught:
+    with pytest.raises(TypeError, match=r"^not comparable$") as caught:
         f(Key(1))
     assert not isinstance(caught.value, tc.CacheKeyError)
 
@@ -95,7 +95,7 @@ def test_an_eq_that_answers_with_an_object_of_no_truth_raises_its_error(decorate
         f(Array())
 
 
-# -- __hash__ and __eq__ that use the cache ------------------------------------------------------------
+# -- __hash__ and __eq__ that use the cache --------------------------------------------------------
 
 
 def acts(f, decorated_by_mcache):
@@ -176,7 +176,7 @@ def test_a_control_survives_a_key_that_uses_the_cache(tc, control, act):
     stored, given = Key(1), Key(1)
     f(stored)
     stored.on_eq = acts(f, True)[act]
-    args = (("put", given) if control == "put" else (given,))
+    args = ("put", given) if control == "put" else (given,)
     getattr(f, control)(*args)
     assert stored.on_eq is None, "the act has not run"
     assert f(Key(2)) == 2
@@ -226,7 +226,7 @@ def test_an_eq_that_moves_the_table_while_it_grows_finds_the_right_entry(tc):
             f.invalidate(Key(m))
 
 
-# -- values that leave ---------------------------------------------------------------------------------
+# -- values that leave -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("maxsize", [1, 2, 5])
