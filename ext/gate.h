@@ -20,6 +20,9 @@
 #else
 #define tc_alloca __builtin_alloca
 #endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define tc_likely(x) __builtin_expect(!!(x), 1)
@@ -40,8 +43,10 @@
 typedef PyMutex tc_lock;
 #define tc_acquire(lock) PyMutex_Lock(lock)
 #define tc_release(lock) PyMutex_Unlock(lock)
-#define tc_load(pointer) __atomic_load_n((pointer), __ATOMIC_ACQUIRE)
-#define tc_publish(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELEASE)
+#define tc_load(pointer) _Py_atomic_load_int_acquire(pointer)
+#define tc_publish(pointer, value) _Py_atomic_store_int_release((pointer), (value))
+#define tc_load_pointer(pointer) _Py_atomic_load_ptr_acquire(pointer)
+#define tc_publish_pointer(pointer, value) _Py_atomic_store_ptr_release((pointer), (value))
 #else
 #define TC_FREE_THREADED 0
 typedef char tc_lock;
@@ -49,6 +54,8 @@ typedef char tc_lock;
 #define tc_release(lock) ((void)(lock))
 #define tc_load(pointer) (*(pointer))
 #define tc_publish(pointer, value) (*(pointer) = (value))
+#define tc_load_pointer(pointer) (*(pointer))
+#define tc_publish_pointer(pointer, value) (*(pointer) = (value))
 #endif
 
 /* ---- Clock ---------------------------------------------------------------------------------
@@ -93,6 +100,16 @@ static inline void tc_lines_free(void *memory)
     free(memory);
 #endif
 }
+
+/* Room for pointers that a call needs while it lasts: on the stack if they are few, so that it
+   costs nothing; on the heap if f(*range(1000000)) needs them, where the stack would overflow.
+   Given back by tc_vacate; NULL if there is no memory. A macro, since alloca is its caller's. */
+
+#define TC_FEW 256
+#define tc_room(n) \
+    ((size_t)(n) <= TC_FEW ? (PyObject **)tc_alloca(((size_t)(n) + 1) * sizeof(PyObject *)) \
+                           : (PyObject **)malloc(((size_t)(n) + 1) * sizeof(PyObject *)))
+#define tc_vacate(room, n) ((size_t)(n) <= TC_FEW ? (void)0 : free(room))
 
 /* ---- Keys ----------------------------------------------------------------------------------
    An int of one digit is its own hash (-1 hashes as -2), and a str remembers its hash: both
@@ -196,10 +213,13 @@ static inline int tc_same(PyObject *stored, PyObject *given)
    Cython has no syntax for a vectorcall slot. Setting offset and flag on the ready type, before
    any instance is called, is all that the interpreter looks at. METHOD_DESCRIPTOR lets it pass
    `self` as first argument of `obj.m(...)` without making a bound method. Python subclasses
-   don't inherit either flag reliably (3.10, 3.11: never), so each one is told. */
+   don't inherit either flag reliably (3.10, 3.11: never), so each one is told, unless it has a
+   `__call__` of its own, which the flag would pass over. */
 
-static inline void tc_make_callable(PyTypeObject *type, Py_ssize_t offset)
+static inline void tc_make_callable(PyTypeObject *type, PyTypeObject *base, Py_ssize_t offset)
 {
+    if (type->tp_call != base->tp_call)
+        return;
     type->tp_vectorcall_offset = offset;
     type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
     PyType_Modified(type);

@@ -40,9 +40,8 @@ cdef class Gate:
     cdef object plan
     cdef list outlived              # what earlier configurations owned
 
-    def __cinit__(self, *args, **kwargs):
+    def __cinit__(self):
         self.core.call = <vectorcallfunc> &gate_unready
-        self.outlived = []
 
     def __init__(
         self,
@@ -62,6 +61,8 @@ cdef class Gate:
         cdef Py_ssize_t least, most
         # A call in flight may still use what an earlier configuration owned.
         if core.function != NULL:
+            if self.outlived is None:
+                self.outlived = []
             self.outlived.append((self.function, self.table, self.key, self.copier, self.decide,
                                   self.on_miss, self.on_key_error))
         self.function = function

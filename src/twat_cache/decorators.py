@@ -155,8 +155,10 @@ def mcache(
         and maxsize >= 0
         and not callable(ttl)
     ):
-        plain = _DEFAULT if maxsize == 1024 and ttl is None else plain_recipe(maxsize, ttl)
-        return partial(_plainly, recipe=plain) if function is None else _plainly(function, plain)
+        plain = _DEFAULT if ttl is None and maxsize == 1024 else plain_recipe(maxsize, ttl)
+        if function is None:
+            return partial(_plainly, recipe=plain)
+        return plainly(function, plain) or _decorated(function, plain, _PLAIN)
     recipe = Recipe(
         maxsize,
         ttl,
