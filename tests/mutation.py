@@ -136,9 +136,9 @@ CHANGES = [
         'self._remove(entry, "removals")',
     ),
     pure(
-        "an object's record stays",
-        "                    self._owners.pop(id(instance), None)\n",
-        "                    pass\n",
+        "an object gets a new record each time",
+        "if owner is None or owner.ref() is not instance:",
+        "if True:",
     ),
     pure("bypass is not looked at", "        if table.bypass:\n", "        if False:\n"),
     pure(

@@ -99,7 +99,7 @@ async def _lead(
     finally:
         _led_here.set(outer)
         if leaders.get(place) is leader:
-            del leaders[place]
+            leaders.pop(place, None)  # another thread may have forgotten it just now
         leader.end()
 
 

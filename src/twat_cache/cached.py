@@ -13,7 +13,7 @@ from functools import WRAPPER_ASSIGNMENTS
 from types import FunctionType
 
 from ._bound import BoundCached
-from ._core import Gate, Table
+from ._core import Gate, Table, core_info
 from ._duration import seconds
 from ._keys.plan import Plan, plan_of, read_plan
 from ._kinds import NOT_PLAIN
@@ -34,8 +34,14 @@ __all__ = ["Cached", "LruCached", "Wrapper"]
 
 _MISSING: Any = object()
 _ANNOTATED = "__annotations__" in WRAPPER_ASSIGNMENTS  # before Python 3.14
-_SHADOWED = tuple(  # classes have these too, so an object must have its own from the beginning
-    name for name in WRAPPER_ASSIGNMENTS if name in ("__module__", "__doc__", "__annotations__")
+# Names are looked up when asked for, so that decorating is quick; but classes have some of them too,
+# so those an object must have from the beginning. On the pure core it has all of them: there a
+# class with a __getattr__ would make each hit a tenth slower (CPython 3.11).
+_LAZY = core_info().name == "compiled"
+_EAGER = tuple(
+    name
+    for name in WRAPPER_ASSIGNMENTS
+    if not _LAZY or name in ("__module__", "__doc__", "__annotations__")
 )
 _UNREADABLE = Plan((), 0, 0, {}, True, True)
 
@@ -62,13 +68,15 @@ class Wrapper(Gate):
         """The `maxsize` and `typed` of the cache, in a new dict."""
         return {"maxsize": self.table.maxsize, "typed": self._is_typed}
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "__wrapped__":
-            return self.function
-        if name in WRAPPER_ASSIGNMENTS:  # looked up when asked for, so that decorating is quick
-            value = self.__dict__[name] = getattr(self.function, name)
-            return value
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if _LAZY:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__wrapped__":
+                return self.function
+            if name in WRAPPER_ASSIGNMENTS:
+                value = self.__dict__[name] = getattr(self.function, name)
+                return value
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> str:
         return self.__qualname__
@@ -89,7 +97,7 @@ for _control in (Wrapper.cache_info, Wrapper.cache_clear):
 
 
 def dress(gate: object, function: Callable[..., Any]) -> None:
-    """Gives the gate what `functools.wraps` would; names and `__wrapped__` it looks up by need.
+    """Gives the gate what `functools.wraps` would, or lets it look that up.
 
     Called before `Gate.__init__`: what the core keeps, and what is set later, has the last word.
     """
@@ -100,10 +108,12 @@ def dress(gate: object, function: Callable[..., Any]) -> None:
         for name, value in own.items():
             if name != "__wrapped__" and not hasattr(kind, name):
                 mine[name] = value
-    for name in _SHADOWED:
+    for name in _EAGER:
         value = getattr(function, name, _MISSING)
         if value is not _MISSING:
             mine[name] = value
+    if not _LAZY:
+        mine["__wrapped__"] = function
 
 
 class LruCached(Wrapper):
@@ -360,7 +370,7 @@ def plainly(function: Any, recipe: Recipe) -> Cached | None:
 
     Decorating is timed against `functools.lru_cache`, so this goes straight; None where it can't.
     """
-    if type(function) is not FunctionType:
+    if type(function) is not FunctionType or not _LAZY:
         return None
     code = function.__code__
     if code.co_flags & NOT_PLAIN or code.co_kwonlyargcount or function.__dict__:

@@ -334,18 +334,18 @@ reads_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 @reads_proc
 def test_memory_goes_back_after_clear(core):
     rounds = memory(core, "table.clear()")
-    full, left = rounds[-1]
+    full, left = rounds[0]
     assert full > 10_000, rounds
-    assert left < full / (5 if core == "compiled" else 2), rounds
+    assert left < full / (4 if core == "compiled" else 2), rounds
 
 
 @reads_proc
 @pytest.mark.parametrize(
     "empty",
-    ["any(not table.discard(key) for key in keys)", "table.resize(0); table.resize(None)"],
-    ids=["discard", "resize"],
+    ["table.clear()", "any(not table.discard(key) for key in keys)", "table.resize(0)"],
+    ids=["clear", "discard", "resize"],
 )
 def test_memory_of_entries_that_left_is_used_again(core, empty):
-    _, second, third = memory(core, empty)
-    assert second[0] > 10_000
-    assert third[0] < second[0] * 1.05
+    first, _, third = memory(core, f"{empty}; table.resize(None)")
+    assert first[0] > 10_000
+    assert third[0] < first[0] * 1.5
