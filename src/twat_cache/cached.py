@@ -1,4 +1,4 @@
-"""What a decorated function is: a Gate of the core, and on it the controls of its cache.
+"""What a function under `mcache` is: a wrapper with the controls of its cache.
 
 The core answers the calls; nothing here runs on a hit. The controls are written once, for both
 cores, on what a Gate and its Table offer to everyone.
@@ -13,7 +13,7 @@ from functools import WRAPPER_ASSIGNMENTS
 from types import FunctionType
 
 from ._bound import BoundCached
-from ._core import Gate, Table, core_info
+from ._core import Gate, Table
 from ._duration import seconds
 from ._keys.plan import Plan, plan_of, read_plan
 from ._kinds import NOT_PLAIN
@@ -21,7 +21,8 @@ from ._options import read_maxsize
 from ._recipe import is_method, keeps_first, led_by_self, nanoseconds, ttl_decider, without_first
 from ._unhashable import answer_anyway, check_owner, hashable_key
 from .errors import CacheKeyError, refused
-from .stats import CacheInfo, Stats
+from .stats import Stats
+from .wrapper import LAZY, Wrapper, dress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,99 +31,11 @@ if TYPE_CHECKING:
 
     from ._recipe import Recipe
 
-__all__ = ["Cached", "LruCached", "Wrapper"]
+__all__ = ["Cached", "plainly"]
 
 _MISSING: Any = object()
 _ANNOTATED = "__annotations__" in WRAPPER_ASSIGNMENTS  # before Python 3.14
-# Names are looked up when asked for, so that decorating is quick; but classes have some of them too,
-# so those an object must have from the beginning. On the pure core it has all of them: there a
-# class with a __getattr__ would make each hit a tenth slower (CPython 3.11).
-_LAZY = core_info().name == "compiled"
-_EAGER = tuple(
-    name
-    for name in WRAPPER_ASSIGNMENTS
-    if not _LAZY or name in ("__module__", "__doc__", "__annotations__")
-)
 _UNREADABLE = Plan((), 0, 0, {}, True, True)
-
-
-class Wrapper(Gate):
-    """A function with a cache before it. Thread-safe; pickled by its name; copied as itself."""
-
-    __name__: str
-    __qualname__: str
-    __wrapped__: Callable[..., Any]
-    _is_typed = False
-
-    def cache_info(self) -> CacheInfo:
-        """Hits, misses, maxsize and currsize since the cache was made or cleared."""
-        table = self.table
-        hits, misses, *_ = table.counters()
-        return CacheInfo(hits, misses, table.maxsize, len(table))
-
-    def cache_clear(self) -> None:
-        """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
-        self.table.clear()
-
-    def cache_parameters(self) -> dict[str, Any]:
-        """The `maxsize` and `typed` of the cache, in a new dict."""
-        return {"maxsize": self.table.maxsize, "typed": self._is_typed}
-
-    if _LAZY:
-
-        def __getattr__(self, name: str) -> Any:
-            if name == "__wrapped__":
-                return self.function
-            if name in WRAPPER_ASSIGNMENTS:
-                value = self.__dict__[name] = getattr(self.function, name)
-                return value
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __reduce__(self) -> str:
-        return self.__qualname__
-
-    def __copy__(self) -> Any:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Any:
-        return self
-
-    def __repr__(self) -> str:
-        name = getattr(self, "__qualname__", None) or repr(self.function)
-        return f"<{type(self).__name__} {name} at {id(self):#x}>"
-
-
-for _control in (Wrapper.cache_info, Wrapper.cache_clear):
-    _control.__annotations__ = {}  # CPython's tests compare their signatures: `()`
-
-
-def dress(gate: object, function: Callable[..., Any]) -> None:
-    """Gives the gate what `functools.wraps` would, or lets it look that up.
-
-    Called before `Gate.__init__`: what the core keeps, and what is set later, has the last word.
-    """
-    mine = gate.__dict__
-    own = getattr(function, "__dict__", None)
-    if own:
-        kind = type(gate)
-        for name, value in own.items():
-            if name != "__wrapped__" and not hasattr(kind, name):
-                mine[name] = value
-    for name in _EAGER:
-        value = getattr(function, name, _MISSING)
-        if value is not _MISSING:
-            mine[name] = value
-    if not _LAZY:
-        mine["__wrapped__"] = function
-
-
-class LruCached(Wrapper):
-    """A function under `lru_cache` or `cache`: what functools gives it, and no more."""
-
-    def __init__(self, function: Callable[..., Any], maxsize: int | None, typed: bool) -> None:
-        dress(self, function)
-        self._is_typed = typed
-        Gate.__init__(self, function, Table(maxsize), typed=typed)
 
 
 class Cached(Wrapper):
@@ -370,7 +283,7 @@ def plainly(function: Any, recipe: Recipe) -> Cached | None:
 
     Decorating is timed against `functools.lru_cache`, so this goes straight; None where it can't.
     """
-    if type(function) is not FunctionType or not _LAZY:
+    if type(function) is not FunctionType or not LAZY:
         return None
     code = function.__code__
     if code.co_flags & NOT_PLAIN or code.co_kwonlyargcount or function.__dict__:

@@ -13,8 +13,9 @@ from ._options import (
     unknown_option,
 )
 from ._recipe import Recipe, plain_recipe
-from .cached import Cached, LruCached, plainly
+from .cached import Cached, plainly
 from .errors import refused
+from .wrapper import LruCached
 
 TYPE_CHECKING = False
 if not TYPE_CHECKING:

@@ -27,8 +27,8 @@ FLOORS = {
     1: ["_core_py"],
     2: ["_core", "_keys", "_kinds", "_options", "_recipe"],
     5: [
-        "_bound", "_unhashable", "cached", "_coroutines", "async_cached", "_per_instance",
-        "decorators",
+        "_bound", "_unhashable", "wrapper", "cached", "_coroutines", "async_cached",
+        "_per_instance", "decorators",
     ],
     6: ["__init__"],
     7: ["cli", "__main__"],

@@ -22,7 +22,7 @@ HEAVY = {
 
 KNOWN_HOUSE = {
     "_bound", "_core", "_core_c", "_core_py", "_duration", "_keys", "_keys.plan", "_kinds",
-    "_options", "_recipe", "_unhashable", "cached", "decorators", "errors", "stats",
+    "_options", "_recipe", "_unhashable", "cached", "decorators", "errors", "stats", "wrapper",
 }  # fmt: skip
 
 KNOWN_FOREIGN = {"__future__", "_contextvars", "_weakref"}
