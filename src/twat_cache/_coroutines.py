@@ -131,7 +131,7 @@ def forget_leaders(gate: AsyncCached, key: tuple[Any, ...]) -> None:
     """Lets nobody else join the computations for a key that are on their way."""
     leaders = gate._leaders
     identity = _identity(gate, key)
-    for loop in {loop for loop, _ in tuple(leaders)}:
+    for loop in {loop for loop, _ in list(leaders)}:  # one step, also without the GIL
         leaders.pop((loop, identity), None)
 
 
