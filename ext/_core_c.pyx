@@ -32,16 +32,18 @@ from gate cimport *
 from keys cimport *
 from store cimport *
 
-from types import MethodType
-
 cdef extern from "Python.h":
     PyObject* PyObject_Vectorcall(PyObject*, PyObject**, size_t, PyObject*) noexcept
     object PyVectorcall_Call(object, tuple, dict)
+    object PyMethod_New(object, object)
+    PyObject* PyDict_GetItemWithError(PyObject*, object) noexcept
+    int PyDict_Next(PyObject*, Py_ssize_t*, PyObject**, PyObject**) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     PyTypeObject* Py_TYPE(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
     const Py_ssize_t PY_SSIZE_T_MAX
+    void PyErr_Clear() noexcept
     bint PyErr_ExceptionMatches(object) noexcept
     int Py_EnterRecursiveCall(const char*) noexcept
     void Py_LeaveRecursiveCall() noexcept
@@ -61,6 +63,8 @@ class _Mark:
 
 
 cdef object MARK = _Mark()
+cdef traverseproc base_of_table
+cdef traverseproc base_of_gate
 
 cdef extern from *:
     """
@@ -88,11 +92,13 @@ cdef Py_ssize_t call_offset = <char*> &_specimen.core.call - <char*> <PyObject*>
 
 
 def _init_subclass(cls):
-    tc_make_callable(<PyTypeObject*> cls, call_offset)
+    tc_make_callable(<PyTypeObject*> cls, <PyTypeObject*> Gate, call_offset)
 
 
-tc_make_callable(<PyTypeObject*> Gate, call_offset)
+tc_make_callable(<PyTypeObject*> Gate, <PyTypeObject*> Gate, call_offset)
 _hook = classmethod(_init_subclass)
 tc_add_to_type(<PyTypeObject*> Gate, b"__init_subclass__", <PyObject*> _hook)
 tc_make_awaitable(<PyTypeObject*> Ready, &ready_next, &ready_send)
-tc_chain_gc(<PyTypeObject*> Table, <void*> &table_traverse, <void*> &table_clear)
+base_of_table = tc_chain_traverse(<PyTypeObject*> Table, &table_traverse)
+base_of_gate = tc_chain_traverse(<PyTypeObject*> Gate, &gate_traverse)
+tc_set_clear(<PyTypeObject*> Table, &table_clear)

@@ -12,13 +12,19 @@ cdef struct Call:                   # a call as vectorcall hands it over
     size_t nargsf
     PyObject* kwnames
 
-ctypedef Shape* (*quietly_shape)(Gate, Py_ssize_t, PyObject*) noexcept
+ctypedef Shape* (*quietly_shape)(Gate, Py_ssize_t, PyObject*, bint) noexcept
 ctypedef PyObject* (*quietly_answer)(Gate, Call*) noexcept
 ctypedef PyObject* (*quietly_load)(Gate, Look*, Call*) noexcept
 ctypedef PyObject* (*quietly_dress)(Gate, PyObject*) noexcept
-ctypedef int (*quietly_read)(Gate, Look*) noexcept
-ctypedef int (*quietly_keep)(Gate, Look*, Call*, PyObject*, FlightLink*, uint64_t) noexcept
+ctypedef int (*quietly_read)(Table, Look*) noexcept
+ctypedef int (*quietly_keep)(
+    Gate, Table, Look*, Call*, PyObject*, FlightLink*, uint64_t
+) noexcept
 
+
+# Nearly all of it may run code of others, which may configure the gate anew (as naming a method
+# does). So a call asks the gate once for its Store, and from then on goes by that; the gate keeps
+# what earlier configurations owned.
 
 cdef inline GateCore* core_of(PyObject* gate) noexcept:
     return &(<Gate> gate).core
@@ -155,8 +161,8 @@ cdef PyObject* call_pattern_of_many "tc_call_pattern_of_many"(
 cdef vectorcallfunc entry_for(GateCore* core, bint pattern) noexcept:
     """The entry point for a gate's kind of key."""
     cdef Store* s = core.store
-    cdef bint timed = s.detour == WATCHFUL
-    if core.special or core.least < 0 or core.span != 0 and not pattern:
+    cdef bint timed = s.detour & WATCHFUL
+    if core.special or core.least < 0 or (core.span != 0 or s.packed) and not pattern:
         return <vectorcallfunc> &call_aside
     if pattern:
         return <vectorcallfunc> &call_pattern
@@ -177,6 +183,7 @@ cdef PyObject* call_hashing "tc_call_hashing"(
     """A positional call that the shortest way didn't answer; `nargsf` comes without a flag."""
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
+    cdef bint plain = core.plain
     cdef Look look
     cdef Call call
     cdef PyObject* value
@@ -188,12 +195,12 @@ cdef PyObject* call_hashing "tc_call_hashing"(
     call.kwnames = NULL
     if tc_unlikely(hash_items(s, &look) < 0):
         return (<quietly_answer> refuse)(<Gate> self, &call)
-    if tc_likely(core.plain and s.detour == 0):
+    if tc_likely(plain and s.detour == 0):
         value = hit_at_once(s, args, nargsf, look.hash, False, False, False, UNREAD)
         if tc_likely(value != NULL):
             return value
     look.now = UNREAD
-    return answer_hashed(self, core, &look, &call)
+    return answer_hashed(self, s, &look, &call)
 
 
 cdef PyObject* call_aside "tc_call_aside"(
@@ -215,7 +222,7 @@ cdef PyObject* call_aside "tc_call_aside"(
         if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
             shape = find_shape(core, n, kwnames)
         if tc_likely(shape != NULL):
-            look.items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))
+            look.items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))  # at most WIDEST
             fill(shape, args, look.items)
             if tc_likely(plain_hash(look.items, shape.n, False, &look.hash)):
                 if s.detour:
@@ -232,78 +239,86 @@ cdef PyObject* call_aside "tc_call_aside"(
     call.kwnames = kwnames
     look.lone = False
     if tc_unlikely(s.detour & OFF):
-        if gate.table.bypass_depth or gate.table.limit == 0:
+        if (<Table> s.table).bypass_depth or (<Table> s.table).limit == 0:
             tc_acquire(&s.lock)
-            if gate.table.bypass_depth:
+            if (<Table> s.table).bypass_depth:
                 s.bypasses += 1
             else:
                 s.misses += 1
             tc_release(&s.lock)
             return call_function(core.function, &call)
-        if (<quietly_read> read_now)(gate, &look) < 0:
+        if (<quietly_read> read_now)(<Table> s.table, &look) < 0:
             return NULL
     if kwnames == NULL and <size_t> (n - core.least) <= core.span:
         look.items = args
         look.n = n
         look.lone = core.lone and n == 1 and is_lone(args[0])
-        return hash_and_answer(self, core, &look, &call)
+        return hash_and_answer(self, s, &look, &call)
     if gate.key is not None:
-        value = PyObject_Vectorcall(<PyObject*> gate.key, args, nargsf, kwnames)
+        value = call_function(<PyObject*> gate.key, &call)
         if value == NULL:
             return NULL
         look.alone = value
         look.items = &look.alone
         look.n = 1
-        value = hash_and_answer(self, core, &look, &call)
+        value = hash_and_answer(self, s, &look, &call)
         tc_drop(look.alone)
         return value
     if gate.plan is None:
         named = 0 if kwnames == NULL else PyTuple_GET_SIZE(kwnames)
         look.n = n + (1 + 2 * named if named else 0) + (n + named if gate.typed else 0)
-        look.items = <PyObject**> tc_alloca((look.n + 1) * sizeof(void*))
+        look.items = tc_room(look.n)
+        if tc_unlikely(look.items == NULL):
+            return PyErr_NoMemory()
         fill_pattern(&call, n, named, gate.typed, look.items)
         look.lone = core.lone and look.n == 1 and is_lone(look.items[0])
-        return hash_and_answer(self, core, &look, &call)
+        value = hash_and_answer(self, s, &look, &call)
+        tc_vacate(look.items, look.n)
+        return value
     shape = find_shape(core, n, kwnames)
     if tc_unlikely(shape == NULL):
-        shape = (<quietly_shape> shape_for)(gate, n, kwnames)
+        shape = (<quietly_shape> shape_for)(gate, n, kwnames, True)
         if shape == NULL:
             return NULL if PyErr_Occurred() else call_function(core.function, &call)
     look.n = shape.n
     if tc_unlikely(s.weak and look.n == 0):
         forget_shape(shape)
         return call_function(core.function, &call)
-    look.items = <PyObject**> tc_alloca((look.n + 1) * sizeof(void*))
+    look.items = tc_room(look.n)
+    if tc_unlikely(look.items == NULL):
+        forget_shape(shape)
+        return PyErr_NoMemory()
     fill(shape, args, look.items)
-    value = hash_and_answer(self, core, &look, &call)
-    if tc_unlikely(not shape.remembered):
-        free_shape(shape)
+    value = hash_and_answer(self, s, &look, &call)
+    tc_vacate(look.items, look.n)
+    forget_shape(shape)
     return value
 
 
-cdef PyObject* hash_and_answer(PyObject* self, GateCore* core, Look* look, Call* call) noexcept:
-    if tc_unlikely(hash_items(core.store, look) < 0):
+cdef PyObject* hash_and_answer(PyObject* self, Store* s, Look* look, Call* call) noexcept:
+    if tc_unlikely(s != core_of(self).store):
+        return call_function(self, call)    # configured anew meanwhile: the call begins again
+    if tc_unlikely(hash_items(s, look) < 0):
         return (<quietly_answer> refuse)(<Gate> self, call)
-    return answer_hashed(self, core, look, call)
+    return answer_hashed(self, s, look, call)
 
 
-cdef PyObject* answer_hashed(PyObject* self, GateCore* core, Look* look, Call* call) noexcept:
+cdef PyObject* answer_hashed(PyObject* self, Store* s, Look* look, Call* call) noexcept:
     """Tries the short way, then the whole one."""
-    cdef Store* s = core.store
     cdef PyObject* value = NULL
-    if tc_likely(core.plain and s.detour == 0):
+    if tc_likely(s.detour == 0 and not s.packed and not s.weak):
         value = hit(s, look.items, look.n, look.hash, False, False, False, False)
     elif tc_likely(not s.detour & OFF):
         value = hit(
             s, look.items, look.n, look.hash, s.weak, s.packed, look.lone, s.detour & WATCHFUL
         )
     if tc_likely(value != NULL):
-        return (<quietly_dress> dress)(<Gate> self, value) if core.special else value
-    return answer(self, core, look, call)
+        return (<quietly_dress> dress)(<Gate> self, value) if core_of(self).special else value
+    return answer(self, s, look, call)
 
 
-cdef int read_now(Gate gate, Look* look) except -1:
-    look.now = gate.table.read_clock()
+cdef int read_now(Table table, Look* look) except -1:
+    look.now = table.read_clock()
     return 0
 
 
@@ -325,9 +340,8 @@ cdef inline void fill_pattern(
             k += 1
 
 
-cdef PyObject* answer(PyObject* self, GateCore* core, Look* look, Call* call) noexcept:
+cdef PyObject* answer(PyObject* self, Store* s, Look* look, Call* call) noexcept:
     """The whole look-up, by the keys' own `__eq__`; then the value, or the way of a miss."""
-    cdef Store* s = core.store
     cdef PyObject* value
     cdef Entry* e
     cdef uint32_t i
@@ -346,7 +360,7 @@ cdef PyObject* answer(PyObject* self, GateCore* core, Look* look, Call* call) no
     value = e.value
     tc_own(value)
     tc_release(&s.lock)
-    return (<quietly_dress> dress)(<Gate> self, value) if core.special else value
+    return (<quietly_dress> dress)(<Gate> self, value) if core_of(self).special else value
 
 
 cdef PyObject* dress(Gate gate, PyObject* stored) except NULL:
@@ -378,8 +392,8 @@ cdef PyObject* refuse(Gate gate, Call* call) except NULL:
 
 cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noexcept:
     """Calls the function and stores what it gives. Comes with the lock."""
-    cdef Table table = gate.table
-    cdef FlightLink flight
+    cdef Table table = <Table> s.table
+    cdef FlightLink* flight = NULL
     cdef PyObject* result
     cdef uint64_t absent = UINT64_MAX
     cdef bint grounding = gate.plan is not None or gate.key is not None     # functools doesn't
@@ -393,22 +407,25 @@ cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noe
         table.drop_entry(i, &s.expirations)
     else:
         tc_release(&s.lock)
-    if s.weak and (<quietly_read> adopt_first)(gate, look) < 0:
+    if s.weak and (<quietly_read> adopt_first)(table, look) < 0:
         return (<quietly_answer> refuse)(gate, call)
     if gate.on_miss is not None:
         return (<quietly_load> ask_hook)(gate, look, call)
-    flight.grounded = False
     if grounding:
         tc_acquire(&s.lock)
-        take_off(s, &flight, look.hash)
+        flight = start_flight(s, look.hash)
         tc_release(&s.lock)
+        if flight == NULL:
+            return PyErr_NoMemory()
     result = call_function(gate.core.function, call)
-    if result != NULL and (<quietly_keep> keep)(gate, look, call, result, &flight, absent) < 0:
+    if result != NULL and (<quietly_keep> keep)(
+        gate, table, look, call, result, flight, absent
+    ) < 0:
         tc_drop(result)
         result = NULL
     if grounding:
         tc_acquire(&s.lock)
-        touch_down(s, &flight)
+        end_flight(s, flight)
         tc_release(&s.lock)
     return result
 
@@ -422,8 +439,8 @@ cdef PyObject* call_function(PyObject* function, Call* call) noexcept:
     return result
 
 
-cdef int adopt_first(Gate gate, Look* look) except -1:
-    gate.table.adopt(<object> look.items[0])
+cdef int adopt_first(Table table, Look* look) except -1:
+    table.adopt(<object> look.items[0])
     return 0
 
 
@@ -435,22 +452,21 @@ cdef PyObject* ask_hook(Gate gate, Look* look, Call* call) except NULL:
 
 
 cdef int keep(
-    Gate gate, Look* look, Call* call, PyObject* value, FlightLink* flight, uint64_t absent
+    Gate gate, Table table, Look* look, Call* call, PyObject* value, FlightLink* flight,
+    uint64_t absent,
 ) except -1:
     """Stores a result if the options want it and nothing has grounded its flight."""
-    cdef int64_t lasts = gate.table.fresh_for
+    cdef int64_t lasts = table.fresh_for
     if gate.decide is not None:
         ttl = gate.decide(<object> value, args_of(call), kwargs_of(call))
-        lasts = lasts_for(gate.table, ttl)
+        lasts = lasts_for(table, ttl)
         if lasts < 0:
             return 0
     if gate.copier is None:
-        if not flight.grounded:
-            write(gate.table, look, value, lasts, 1, False, absent)
+        write(table, look, value, lasts, 1, False, absent, flight)
         return 0
     stored = gate.copier(<object> value)
-    if not flight.grounded:
-        write(gate.table, look, <PyObject*> stored, lasts, 1, False, absent)
+    write(table, look, <PyObject*> stored, lasts, 1, False, absent, flight)
     return 0
 
 

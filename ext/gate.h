@@ -103,7 +103,7 @@ static inline void tc_lines_free(void *memory)
 
 /* Room for pointers that a call needs while it lasts: on the stack if they are few, so that it
    costs nothing; on the heap if f(*range(1000000)) needs them, where the stack would overflow.
-   Given back by tc_vacate; NULL if there is no memory. A macro, since alloca is its caller's. */
+   Given back by tc_vacate; NULL if there is no memory. Macros, since alloca is its caller's. */
 
 #define TC_FEW 256
 #define tc_room(n) \
@@ -268,16 +268,20 @@ static inline PyObject *tc_strong(PyObject *reference)
 }
 
 /* ---- Collector -----------------------------------------------------------------------------
-   Entries are raw pointers that Cython's generated tp_traverse doesn't know: ours is chained in
-   front of it. tp_clear empties the entries only; attributes stay for whoever still calls. */
+   What entries and call shapes own are raw pointers that Cython's generated tp_traverse doesn't
+   know: ours is chained in front of it. tp_clear of a table empties the entries only; attributes
+   stay for whoever still calls. */
 
-static traverseproc tc_base_traverse;
-
-static inline void tc_chain_gc(PyTypeObject *type, void *traverse, void *clear)
+static inline traverseproc tc_chain_traverse(PyTypeObject *type, traverseproc traverse)
 {
-    tc_base_traverse = type->tp_traverse;
-    type->tp_traverse = (traverseproc)traverse;
-    type->tp_clear = (inquiry)clear;
+    traverseproc base = type->tp_traverse;
+    type->tp_traverse = traverse;
+    return base;
+}
+
+static inline void tc_set_clear(PyTypeObject *type, inquiry clear)
+{
+    type->tp_clear = clear;
 }
 
 static inline int tc_visit(PyObject *o, visitproc visit, void *arg)
@@ -305,7 +309,8 @@ static inline void tc_raise_stop(PyObject *value)
 {
     PyStopIterationObject *stop = (PyStopIterationObject *)tc_spare_stop;
     if (stop == NULL || Py_REFCNT(tc_spare_stop) != 1 || stop->traceback != NULL
-        || stop->context != NULL || stop->cause != NULL || stop->dict != NULL) {
+        || stop->context != NULL || stop->cause != NULL || stop->dict != NULL
+        || stop->notes != NULL || stop->suppress_context || PyTuple_GET_SIZE(stop->args) != 0) {
         Py_CLEAR(tc_spare_stop);
         tc_spare_stop = PyObject_CallNoArgs(PyExc_StopIteration);
         if (tc_spare_stop == NULL)

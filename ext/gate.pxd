@@ -13,6 +13,8 @@ cdef extern from "gate.h" nogil:
     int tc_load(int*) noexcept
     void tc_publish(int*, int) noexcept
     void* tc_alloca(size_t) noexcept
+    PyObject** tc_room(Py_ssize_t) noexcept
+    void tc_vacate(PyObject**, Py_ssize_t) noexcept
     int64_t tc_now() noexcept
     void* tc_lines_new(size_t) noexcept
     void tc_lines_free(void*) noexcept
@@ -35,11 +37,12 @@ cdef extern from "gate.h":
     PyObject* tc_referent(PyObject*) noexcept
     PyObject* tc_strong(PyObject*) noexcept
     int tc_visit(PyObject*, visitproc, void*) noexcept
-    void tc_make_callable(PyTypeObject*, Py_ssize_t) noexcept
+    void tc_make_callable(PyTypeObject*, PyTypeObject*, Py_ssize_t) noexcept
     void tc_make_awaitable(PyTypeObject*, iternextfunc, sendfunc) noexcept
     int tc_add_to_type(PyTypeObject*, const char*, PyObject*) except -1
-    void tc_chain_gc(PyTypeObject*, void*, void*) noexcept
-    int (*tc_base_traverse)(PyObject*, visitproc, void*) noexcept
-    int (*tc_base_clear)(PyObject*) noexcept
+    ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
+    ctypedef int (*inquiry)(PyObject*) noexcept
+    traverseproc tc_chain_traverse(PyTypeObject*, traverseproc) noexcept
+    void tc_set_clear(PyTypeObject*, inquiry) noexcept
     void tc_forget_stop() noexcept
     void tc_raise_stop(PyObject*) noexcept

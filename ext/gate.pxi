@@ -58,7 +58,26 @@ cdef class Gate:
         on_key_error=None,
     ):
         cdef GateCore* core = &self.core
-        cdef Py_ssize_t least, most
+        cdef Py_ssize_t least = -1, span = 0, exact = table.exact, most
+        # As in the pure core; an empty range is spelled -1.
+        if key is not None:
+            if exact >= 0 and exact != 1:
+                raise misfit(1, exact)
+        elif plan is None:
+            if exact >= 0 or table.store.weak:
+                raise ValueError("a gate without a plan needs a table of no width and not weak")
+            if not typed:
+                least, span = 0, PY_SSIZE_T_MAX
+        elif not typed:
+            least = plan.least
+            most = plan.most
+            if least > most or (table.store.weak and least == 0):
+                least = -1
+            elif exact >= 0 and (least != exact or most != exact):
+                raise misfit(least, exact)
+            else:
+                span = most - least
+        # From here on nothing runs code of others, or fails half-way.
         # A call in flight may still use what an earlier configuration owned.
         if core.function != NULL:
             if self.outlived is None:
@@ -85,17 +104,7 @@ cdef class Gate:
             core.shape[core.shapes].older = core.outlived
             core.outlived = core.shape[core.shapes]
             core.shape[core.shapes] = NULL
-        # As in the pure core; an empty range is spelled -1.
-        core.least, core.span = -1, 0
-        if typed or key is not None:
-            pass
-        elif plan is None:
-            core.least, core.span = 0, PY_SSIZE_T_MAX
-        else:
-            least = plan.least
-            most = plan.most
-            if least <= most and not (table.store.weak and least == 0):
-                core.least, core.span = least, most - least
+        core.least, core.span = least, span
         core.call = entry_for(core, plan is None)
 
     def __dealloc__(self):
@@ -112,7 +121,7 @@ cdef class Gate:
         return PyVectorcall_Call(self, args, kwargs)
 
     def __get__(self, instance, owner):
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else PyMethod_New(self, instance)
 
     def bind(self, tuple args not None, dict kwargs not None):
         cdef Py_ssize_t n = len(args), j
@@ -120,21 +129,33 @@ cdef class Gate:
         cdef tuple given = args + tuple(kwargs.values())
         cdef Shape* shape
         cdef PyObject** items
+        self.check_ready()
         if self.key is not None:
             return (self.key(*args, **kwargs),)
         if self.plan is None:
             if self.core.lone and n == 1 and not kwargs and type(args[0]) in (int, str):
                 return args[0]
             return self.pattern(given, n, names)
-        shape = shape_for(self, n, <PyObject*> names if names else NULL)
+        shape = find_shape(&self.core, n, <PyObject*> names if names else NULL)
         if shape == NULL:
-            return None
+            # Not remembered: `names` isn't the tuple that calls will bring.
+            shape = shape_for(self, n, <PyObject*> names if names else NULL, False)
+            if shape == NULL:
+                return None
+        items = tc_room(shape.n)
         try:
-            items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))
+            if items == NULL:
+                raise MemoryError
             fill(shape, items_of(<PyObject*> given), items)
-            return tuple([<object> items[j] for j in range(shape.n)])
+            return tuple_of(items, shape.n)
         finally:
+            tc_vacate(items, shape.n)
             forget_shape(shape)
+
+    cdef int check_ready(self) except -1:
+        if self.core.store == NULL:
+            raise RuntimeError("this Gate has not been initialised")
+        return 0
 
     cdef tuple pattern(self, tuple given, Py_ssize_t n, tuple names):
         cdef list key = list(given[:n])
@@ -152,14 +173,38 @@ cdef class Gate:
         cdef PyObject* value
         cdef tuple given = args + tuple(kwargs.values())
         cdef tuple names = tuple(kwargs)
+        cdef Table table
+        self.check_ready()
+        table = self.table
+        table.check(key)
         call.args = items_of(<PyObject*> given)
         call.nargsf = len(args)
         call.kwnames = <PyObject*> names if names else NULL
-        view(self.core.store, key, &look)
-        look.now = self.table.read_clock() if self.core.store.detour & WATCHFUL else UNREAD
-        value = hash_and_answer(<PyObject*> self, &self.core, &look, &call)
+        view(&table.store, key, &look)
+        look.now = table.read_clock() if table.store.detour & WATCHFUL else UNREAD
+        value = hash_and_answer(<PyObject*> self, &table.store, &look, &call)
         if value == NULL:
             raise_again()
         result = <object> value
         tc_drop(value)
         return result
+
+
+cdef int gate_traverse(PyObject* self, visitproc visit, void* arg) noexcept:
+    cdef GateCore* core = &(<Gate> self).core
+    cdef Shape* shape = core.outlived
+    cdef int found = base_of_gate(self, visit, arg)
+    cdef int i
+    for i in range(core.shapes):
+        if found:
+            return found
+        found = visit_shape(core.shape[i], visit, arg)
+    while shape != NULL and not found:
+        found = visit_shape(shape, visit, arg)
+        shape = shape.older
+    return found
+
+
+cdef inline int visit_shape(Shape* shape, visitproc visit, void* arg) noexcept:
+    cdef int found = tc_visit(shape.constants, visit, arg)
+    return found if found or shape.kwnames == NULL else tc_visit(shape.kwnames, visit, arg)

@@ -114,7 +114,7 @@ cdef inline uint64_t seed_of(PyObject* instance) noexcept:
 
 cdef inline bint plain_hash(PyObject** items, Py_ssize_t n, bint weak, uint64_t* mixed) noexcept:
     """The mixed hash of a sequence of exact ints and strs; False if there is anything else."""
-    cdef uint64_t sum = seed_of(items[0]) if weak else n
+    cdef uint64_t sum = seed_of(items[0]) + n if weak else n
     cdef uint64_t factor = GOLDEN
     cdef Py_ssize_t j = 1 if weak else 0
     cdef Py_hash_t hash
@@ -133,7 +133,7 @@ cdef inline int hash_items(Store* s, Look* look) noexcept:
     cdef uint64_t sum, factor = GOLDEN
     cdef Py_ssize_t j = 1 if s.weak else 0
     cdef Py_hash_t hash
-    sum = seed_of(look.items[0]) if s.weak else look.n
+    sum = seed_of(look.items[0]) + look.n if s.weak else look.n
     while j < look.n:
         hash = tc_hash(look.items[j])
         if tc_unlikely(hash == -1):
@@ -177,7 +177,8 @@ cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
     """
     cdef Py_ssize_t width = s.width, j
     cdef uint64_t changes = s.changes
-    cdef PyObject** owned
+    cdef PyObject* few[8]               # not alloca: one search may ask many times
+    cdef PyObject** owned = few
     cdef PyObject** key
     cdef int verdict = 1
     cdef Asked* asked = look.asked
@@ -185,7 +186,11 @@ cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
         if memcmp(asked.key, key_of(e), width * sizeof(void*)) == 0:
             return asked.verdict
         asked = asked.earlier
-    owned = <PyObject**> tc_alloca((width + 1) * sizeof(void*))
+    if width > 8:
+        owned = <PyObject**> malloc(width * sizeof(void*))
+        if owned == NULL:
+            PyErr_NoMemory()
+            return -1
     memcpy(owned, key_of(e), width * sizeof(void*))
     for j in range(width):
         tc_own(owned[j])
@@ -199,12 +204,16 @@ cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
     if tc_likely(s.changes == changes):
         for j in range(width):
             tc_drop(owned[j])           # the table has them still: nobody's code runs
+        if owned != few:
+            free(owned)
         return verdict
     asked = <Asked*> malloc(sizeof(Asked) + width * sizeof(void*))
     if asked == NULL:
         PyErr_NoMemory()
         return -1                       # leaks what it owns, to drop it here would run code
     memcpy(asked.key, owned, width * sizeof(void*))
+    if owned != few:
+        free(owned)
     asked.verdict = verdict
     asked.earlier = look.asked
     look.asked = asked
@@ -317,12 +326,12 @@ cdef inline PyObject* hit_at_once(
     and without a call. The tag is compared, the whole hash need not be: keys that are the same
     instantly have the same hash. `now` is UNREAD for a table that isn't WATCHFUL.
     """
-    cdef uint32_t mask = s.mask
-    cdef uint32_t position = <uint32_t> (hash >> s.shift)
-    cdef uint32_t tag = tag_of(hash, mask)
-    cdef uint32_t i
+    cdef uint32_t mask, position, tag, i
     cdef Entry* e
     tc_acquire(&s.lock)
+    mask = s.mask
+    position = <uint32_t> (hash >> s.shift)
+    tag = tag_of(hash, mask)
     i = s.slots[position]
     if tc_unlikely((i & ~mask) != tag):
         i = s.slots[(position + 1) & mask]
@@ -342,13 +351,14 @@ cdef inline PyObject* hit(
     bint weak, bint packed, bint lone, bint watchful,
 ) noexcept:
     """The short way of a hit: the value, or NULL if it takes more than plain comparison."""
-    cdef uint32_t* slots = s.slots
-    cdef uint32_t mask = s.mask
-    cdef uint32_t position = <uint32_t> (hash >> s.shift)
-    cdef uint32_t tag = tag_of(hash, mask)
-    cdef uint32_t i
+    cdef uint32_t* slots
+    cdef uint32_t mask, position, tag, i
     cdef Entry* e
     tc_acquire(&s.lock)
+    slots = s.slots
+    mask = s.mask
+    position = <uint32_t> (hash >> s.shift)
+    tag = tag_of(hash, mask)
     while True:
         i = slots[position]
         if i == 0:

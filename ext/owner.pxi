@@ -8,12 +8,17 @@ cdef class Owner(ReferenceType):
 
     cdef Table table
     cdef size_t ident
-    cdef uint32_t head
+    cdef uint32_t head              # 0 while it has no entries
+    cdef bint listed                # in the table's `owners`
 
 
 def _owner_died(Owner owner not None):
     """Called by the interpreter when an owner's object dies, in any thread, also in a collection."""
-    owner.table.disown(owner)
+    if owner.table is not None:     # None: a copy that somebody made by its type
+        owner.table.disown(owner)
+
+
+cdef object owner_died = _owner_died
 
 
 @cython.final
@@ -24,17 +29,21 @@ cdef class Flight:
     cdef FlightLink link
     cdef Table table
     cdef object key
-    cdef bint landed
+    cdef bint flying
 
     def __dealloc__(self):
         self.end()
 
     cdef void end(self) noexcept:
-        if not self.landed:
-            self.landed = True
-            tc_acquire(&self.table.store.lock)
-            touch_down(&self.table.store, &self.link)
-            tc_release(&self.table.store.lock)
+        cdef Store* s
+        if self.table is None:
+            return
+        s = &self.table.store
+        tc_acquire(&s.lock)
+        if self.flying:
+            self.flying = False
+            touch_down(s, &self.link)
+        tc_release(&s.lock)
 
     @property
     def grounded(self):

@@ -23,40 +23,58 @@ cdef class Ready:
 
     def send(self, _):
         """Raises StopIteration with the value, as a coroutine that returns at once."""
-        if ready_next(<PyObject*> self) == NULL:
+        cdef PyObject* taken = NULL
+        if not take_value(self, &taken):
             raise_again()
+        value = <object> taken
+        tc_drop(taken)
+        raise StopIteration(value)      # one of its own: it is for somebody to look at
 
     def throw(self, kind, value=None, traceback=None):
         """Raises what is thrown, as a coroutine that hasn't begun."""
-        self.awaited = True
-        self.value = None
+        if not take_value(self, NULL):
+            raise_again()
         if value is None:
-            raise kind
-        raise value if isinstance(value, BaseException) else kind(value)
+            value = kind() if isinstance(kind, type) else kind
+        elif not isinstance(value, BaseException):
+            value = kind(value)
+        raise value if traceback is None else value.with_traceback(traceback)
 
     def close(self):
         """Does away with the value."""
-        self.awaited = True
-        self.value = None
+        if not take_value(self, NULL):
+            PyErr_Clear()
+
+
+cdef bint take_value(Ready ready, PyObject** value) noexcept:
+    """Gives away the value, the first time; from then on sets an exception.
+
+    It isn't kept: a task that is done holds on to what it awaited, and the value may hold the task.
+    """
+    cdef object given = None
+    cdef bint awaited
+    with cython.critical_section(ready):
+        awaited = ready.awaited
+        if not awaited:
+            ready.awaited = True
+            given, ready.value = ready.value, given
+    if awaited:
+        set_reused()
+        return False
+    if value != NULL:
+        value[0] = <PyObject*> given
+        tc_own(value[0])
+    return True
 
 
 cdef PyObject* ready_next(PyObject* self) noexcept:
-    cdef Ready ready = <Ready> self
-    if ready.awaited:
-        set_reused()
-        return NULL
-    ready.awaited = True
-    tc_raise_stop(<PyObject*> ready.value)
+    cdef PyObject* value = NULL
+    if take_value(<Ready> self, &value):
+        tc_raise_stop(value)
+        tc_drop(value)
     return NULL
 
 
 cdef PySendResult ready_send(PyObject* self, PyObject* _, PyObject** result) noexcept:
-    cdef Ready ready = <Ready> self
-    if ready.awaited:
-        set_reused()
-        result[0] = NULL
-        return PYGEN_ERROR
-    ready.awaited = True
-    result[0] = <PyObject*> ready.value
-    tc_own(result[0])
-    return PYGEN_RETURN
+    result[0] = NULL
+    return PYGEN_RETURN if take_value(<Ready> self, result) else PYGEN_ERROR

@@ -1,8 +1,8 @@
 # Call shapes: how the keywords and defaults of a call become a key, worked out once.
 
 cdef extern from "gate.h":
-    Shape* load_shape "tc_load"(Shape**) noexcept
-    void publish_shape "tc_publish"(Shape**, Shape*) noexcept
+    Shape* load_shape "tc_load_pointer"(Shape**) noexcept
+    void publish_shape "tc_publish_pointer"(Shape**, Shape*) noexcept
 
 
 # -- call shapes ---------------------------------------------------------------------------------------
@@ -33,19 +33,25 @@ cdef Shape* find_shape(GateCore* core, Py_ssize_t nargs, PyObject* kwnames) noex
     return NULL
 
 
-cdef Shape* shape_for(Gate gate, Py_ssize_t nargs, PyObject* kwnames) except? NULL:
+cdef Shape* shape_for(
+    Gate gate, Py_ssize_t nargs, PyObject* kwnames, bint remember
+) except? NULL:
     """Works out how a call becomes a key; NULL if it doesn't fit the function's signature.
 
-    The gate remembers the first few; `forget_shape` frees the others.
+    The gate remembers the first few that it was told to; `forget_shape` frees the others.
     """
     cdef GateCore* core = &gate.core
     cdef Shape* shape
+    cdef Table table = gate.table
+    cdef object plan = gate.plan
     cdef list sources = read_shape(gate, nargs, <object> kwnames if kwnames != NULL else ())
     cdef list constants = []
     cdef Py_ssize_t j, n
     if sources is None:
         return NULL
     n = len(sources)
+    if table.exact >= 0 and n != table.exact:
+        raise misfit(n, table.exact)
     shape = <Shape*> malloc(sizeof(Shape) + n * sizeof(int32_t))
     if shape == NULL:
         raise MemoryError
@@ -65,13 +71,20 @@ cdef Shape* shape_for(Gate gate, Py_ssize_t nargs, PyObject* kwnames) except? NU
     shape.nargs = nargs
     shape.n = n
     shape.straight = sources == list(range(n))
-    tc_acquire(&core.store.lock)
-    shape.remembered = core.shapes < SHAPES
+    tc_acquire(&table.store.lock)
+    # Reading the plan may have run code that configured the gate anew.
+    shape.remembered = (
+        remember and core.shapes < SHAPES and gate.plan is plan and core.store == &table.store
+    )
     if shape.remembered:
         publish_shape(&core.shape[core.shapes], shape)
         tc_publish(&core.shapes, core.shapes + 1)
-    tc_release(&core.store.lock)
+    tc_release(&table.store.lock)
     return shape
+
+
+cdef object misfit(Py_ssize_t n, Py_ssize_t width):
+    return ValueError(f"keys of {n} objects don't fit a table of width {width}")
 
 
 cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
@@ -80,6 +93,7 @@ cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
     cdef tuple names = plan.names
     cdef Py_ssize_t i, taken = 0, positional = min(nargs, plan.positional)
     cdef list values = [], key
+    cdef dict places = dict(zip(kwnames, range(nargs, nargs + len(kwnames))))   # of keywords
     cdef list extra = []
     if nargs > plan.positional and not plan.varargs:
         return None
@@ -87,8 +101,8 @@ cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
         name = names[i]
         if i < positional:
             source = i
-        elif i >= plan.positional_only and name in kwnames:
-            source = nargs + kwnames.index(name)
+        elif i >= plan.positional_only and name in places:
+            source = places[name]
             taken += 1
         elif i in plan.defaults:
             source = (plan.defaults[i],)
@@ -107,7 +121,7 @@ cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
     if extra and plan.keep_kwargs:
         key.append((MARK,))
         for name in extra:
-            source = nargs + kwnames.index(name)
+            source = places[name]
             key += ((name,), source)
             values.append(source)
     if gate.typed:

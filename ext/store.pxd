@@ -31,6 +31,7 @@ cdef enum:
     FIRST = 8                    # entries and slots to begin with
     BATCH = 16                   # slots of the old index moved by one write
     SMALL = 1 << 16              # slots up to which half of the room is spent to avoid collisions
+    WIDEST = 255                 # key objects kept inline; of wider keys the tuple is kept
 
 cdef enum:
     WATCHFUL = 1                 # entries may be dead: look at the columns and the clock
@@ -87,6 +88,8 @@ cdef struct Store:
     uint64_t removals
     uint64_t collected
     uint64_t bypasses
+    FlightLink* spare_flights
+    PyObject* table              # whose Store this is
     tc_lock lock
 
 cdef extern from *:
@@ -127,7 +130,7 @@ cdef inline uint32_t* narrow(Entry* e, uint32_t column) noexcept nogil:
 cdef inline void lay_out(
     Store* s, uint32_t width, bint timed, bint stale, bint weighted, bint generational, bint weak
 ) noexcept:
-    cdef uint32_t size = sizeof(Entry) + width * sizeof(void*)
+    cdef uint32_t size = (sizeof(Entry) + width * sizeof(void*) + 7) & ~<uint32_t> 7
     s.width = width
     if timed:
         s.fresh_at = size
@@ -412,6 +415,8 @@ cdef inline void close_gap(Store* s, uint32_t i) noexcept:
 
 # -- flights ---------------------------------------------------------------------------------------
 
+# Never on the C stack of who calls: greenlets swap stacks in the middle of a call.
+
 cdef inline void take_off(Store* s, FlightLink* flight, uint64_t hash) noexcept nogil:
     flight.hash = hash
     flight.grounded = False
@@ -437,3 +442,30 @@ cdef inline void ground(Store* s, uint64_t hash, bint all) noexcept nogil:
         if all or flight.hash == hash:
             flight.grounded = True
         flight = flight.next
+
+
+cdef inline FlightLink* start_flight(Store* s, uint64_t hash) noexcept:
+    """A flight of the C core's own, to be ended by `end_flight`; NULL if there is no memory."""
+    cdef FlightLink* flight = s.spare_flights
+    if flight != NULL:
+        s.spare_flights = flight.next
+    else:
+        flight = <FlightLink*> malloc(sizeof(FlightLink))
+        if flight == NULL:
+            return NULL
+    take_off(s, flight, hash)
+    return flight
+
+
+cdef inline void end_flight(Store* s, FlightLink* flight) noexcept nogil:
+    touch_down(s, flight)
+    flight.next = s.spare_flights
+    s.spare_flights = flight
+
+
+cdef inline void free_flights(Store* s) noexcept:
+    cdef FlightLink* flight
+    while s.spare_flights != NULL:
+        flight = s.spare_flights
+        s.spare_flights = flight.next
+        free(flight)

@@ -10,13 +10,14 @@ cdef class Table:
 
     cdef Store store
     cdef object __weakref__
-    cdef readonly object maxsize
+    cdef object bounded             # maxsize as it was given
     cdef readonly object width
     cdef readonly object ttl
     cdef readonly object stale
     cdef readonly object clock
     cdef dict owners                # address of an object → its Owner, in a weak table
     cdef int64_t limit              # maxsize; -1 is unbounded
+    cdef Py_ssize_t exact           # width; -1 if keys differ in length
     cdef int64_t fresh_for          # nanoseconds; INT64_MAX is for ever
     cdef int64_t stale_for
     cdef int bypass_depth
@@ -35,26 +36,34 @@ cdef class Table:
         clock=None,
     ):
         cdef Store* s = &self.store
+        s.slots = tc_no_slots
+        s.table = <PyObject*> self
+        self.exact = -1 if width is None else width
+        if self.exact < 0 and width is not None:
+            raise ValueError("width is a number of objects or None")
         self.width = width
         self.ttl = ttl
         self.stale = stale
         self.clock = clock
         if weak:
             self.owners = {}
-        self.fresh_for = INT64_MAX if ttl is None else ttl
-        self.stale_for = 0 if stale is None else stale
+        self.fresh_for = INT64_MAX if ttl is None else nanoseconds(ttl)
+        self.stale_for = 0 if stale is None else nanoseconds(stale)
         timed = timed or ttl is not None or stale is not None
-        s.packed = width is None
+        s.packed = self.exact < 0 or self.exact > WIDEST
         s.weak = weak
-        lay_out(s, 1 if width is None else width, timed, stale is not None, weighted, generational,
+        lay_out(s, 1 if s.packed else self.exact, timed, stale is not None, weighted, generational,
                 weak)
         self.bound(maxsize)
         self.look_where()
 
     cdef int bound(self, maxsize) except -1:
-        self.limit = -1 if maxsize is None else min(maxsize, 0x7FFFFFFF)
-        self.maxsize = maxsize
-        self.store.ordered = maxsize is not None
+        cdef int64_t limit = -1 if maxsize is None else max(min(maxsize, 0x7FFFFFFF), 0)
+        tc_acquire(&self.store.lock)
+        maxsize, self.bounded = self.bounded, maxsize       # what it was is dropped at the end
+        self.limit = limit
+        self.store.ordered = limit >= 0
+        tc_release(&self.store.lock)
         return 0
 
     cdef void look_where(self) noexcept:
@@ -67,21 +76,33 @@ cdef class Table:
             s.detour |= OFF
 
     def __dealloc__(self):
-        self.empty()
+        self.empty(False)
+        free_flights(&self.store)
 
-    cdef void empty(self) noexcept:
-        """Frees everything; what entries refer to is dropped when the table is already empty."""
+    cdef void empty(self, bint anew) noexcept:
+        """Frees everything; what entries refer to is dropped when the table is already empty.
+
+        `anew` also sets the counters to zero and grounds all flights.
+        """
         cdef Store* s = &self.store
         cdef Store gone
         cdef uint32_t i, j
         cdef Entry* e
+        cdef Py_ssize_t place = 0
+        cdef PyObject* owner
+        cdef dict owners = {} if s.weak else None   # here: an allocation may run the collector
         tc_acquire(&s.lock)
+        if anew:
+            ground(s, 0, True)
+            s.hits = s.misses = s.stores = s.evictions = 0
+            s.expirations = s.removals = s.collected = s.bypasses = 0
         memcpy(&gone, s, sizeof(Store))
         if s.weak:
-            owners = self.owners
-            self.owners = {}
-            for owner in owners.values():
-                (<Owner> owner).head = 0
+            owners, self.owners = self.owners, owners
+            while PyDict_Next(<PyObject*> owners, &place, NULL, &owner):
+                (<Owner> owner).listed = False
+            for i in range(1, s.used + 1):      # any owner with entries, listed or not
+                (<Owner> self.owner_at(i)).head = 0
         s.chunks = NULL
         s.slots = tc_no_slots
         s.shift = 63
@@ -102,6 +123,13 @@ cdef class Table:
 
     def __len__(self):
         return self.store.used
+
+    @property
+    def maxsize(self):
+        tc_acquire(&self.store.lock)
+        maxsize = self.bounded
+        tc_release(&self.store.lock)
+        return maxsize
 
     @property
     def timed(self):
@@ -146,7 +174,7 @@ cdef class Table:
 
     @valid_until.setter
     def valid_until(self, deadline):
-        self.store.valid_until = INT64_MAX if deadline is None else deadline
+        self.store.valid_until = INT64_MAX if deadline is None else nanoseconds(deadline)
         self.look_where()
 
     cdef int64_t read_clock(self) except? -1:
@@ -157,8 +185,13 @@ cdef class Table:
 
     def counters(self):
         cdef Store* s = &self.store
-        return (s.hits, s.misses, s.stores, s.evictions, s.expirations, s.removals, s.collected,
-                s.bypasses)
+        cdef uint64_t hits, misses, stores, evictions, expirations, removals, collected, bypasses
+        tc_acquire(&s.lock)
+        hits, misses, stores, evictions = s.hits, s.misses, s.stores, s.evictions
+        expirations, removals, collected = s.expirations, s.removals, s.collected
+        bypasses = s.bypasses
+        tc_release(&s.lock)
+        return hits, misses, stores, evictions, expirations, removals, collected, bypasses
 
     def count_bypass(self):
         tc_acquire(&self.store.lock)
@@ -251,7 +284,7 @@ cdef class Table:
         cdef PyObject* instance
         if not s.packed:
             items = [<object> stored[j] for j in range(s.width)]
-        elif isinstance(<object> stored[0], tuple):
+        elif PyTuple_CheckExact(stored[0]):
             items = list(<tuple> stored[0])
         else:
             return <object> stored[0]
@@ -265,13 +298,17 @@ cdef class Table:
 
     cdef int see(self, object key, Look* look) except -1:
         """Fills `look` for a key given as a Python object, which has to outlive it."""
+        self.check(key)
+        view(&self.store, key, look)
+        return -1 if hash_items(&self.store, look) < 0 else 0
+
+    cdef int check(self, object key) except -1:
         cdef Store* s = &self.store
-        if not s.packed and (type(key) is not tuple or len(<tuple> key) != s.width):
-            raise TypeError(f"a key of this table is a tuple of {s.width} objects")
+        if self.exact >= 0 and (type(key) is not tuple or len(<tuple> key) != self.exact):
+            raise TypeError(f"a key of this table is a tuple of {self.exact} objects")
         if s.weak and (type(key) is not tuple or not key):
             raise TypeError("a key of this table is a tuple that begins with an instance")
-        view(s, key, look)
-        return -1 if hash_items(s, look) < 0 else 0
+        return 0
 
     # -- change -------------------------------------------------------------------------------------
 
@@ -279,30 +316,32 @@ cdef class Table:
         cdef Look look
         self.see(key, &look)
         self.ground(look.hash, False)
-        write(self, &look, <PyObject*> value, lasts_for(self, ttl), weight, True, UINT64_MAX)
+        write(self, &look, <PyObject*> value, lasts_for(self, ttl), weight, True, UINT64_MAX,
+              NULL)
 
     def depart(self, key):
         cdef Look look
         cdef Flight flight = Flight.__new__(Flight)
-        flight.landed = True
         self.see(key, &look)
         flight.table = self
         flight.key = key
-        flight.landed = False
         tc_acquire(&self.store.lock)
         take_off(&self.store, &flight.link, look.hash)
+        flight.flying = True
         tc_release(&self.store.lock)
         return flight
 
     def land(self, Flight flight not None, value, ttl=0, *, int64_t weight=1, bint replace=False):
         cdef Look look
-        flight.end()
-        if flight.link.grounded:
-            return False
-        view(&self.store, flight.key, &look)
-        look.hash = flight.link.hash
-        return bool(write(self, &look, <PyObject*> value, lasts_for(self, ttl), weight, replace,
-                          UINT64_MAX))
+        if flight.table is not self:
+            raise ValueError("this flight is of another table")
+        try:
+            view(&self.store, flight.key, &look)
+            look.hash = flight.link.hash
+            return bool(write(self, &look, <PyObject*> value, lasts_for(self, ttl), weight,
+                              replace, UINT64_MAX, &flight.link))
+        finally:
+            flight.end()
 
     def abandon(self, Flight flight not None):
         flight.end()
@@ -328,11 +367,7 @@ cdef class Table:
         return False
 
     def clear(self):
-        cdef Store* s = &self.store
-        self.ground(0, True)
-        s.hits = s.misses = s.stores = s.evictions = 0
-        s.expirations = s.removals = s.collected = s.bypasses = 0
-        self.empty()
+        self.empty(True)
 
     def resize(self, maxsize):
         cdef Store* s = &self.store
@@ -379,18 +414,48 @@ cdef class Table:
 
     cdef Owner adopt(self, object instance):
         """The owner record of an object; TypeError if it can't be referenced weakly."""
-        cdef size_t ident = <size_t> <PyObject*> instance
-        owner = self.owners.get(ident)
-        if owner is None or tc_referent(<PyObject*> owner) != <PyObject*> instance:
-            owner = Owner(instance, _owner_died)
-            (<Owner> owner).table = self
-            (<Owner> owner).ident = ident
-            self.owners[ident] = owner
-        return <Owner> owner
+        cdef object ident = <size_t> <PyObject*> instance
+        cdef Owner owner
+        cdef PyObject* found
+        tc_acquire(&self.store.lock)
+        found = PyDict_GetItemWithError(<PyObject*> self.owners, ident)
+        owner = <Owner> found if found != NULL else None
+        tc_release(&self.store.lock)
+        if owner is not None:
+            if tc_referent(<PyObject*> owner) == <PyObject*> instance:
+                return owner
+            self.disown(owner)      # unheard of: the collector clears references it finds in trash
+        owner = Owner(instance, owner_died)
+        owner.table = self
+        owner.ident = ident
+        tc_acquire(&self.store.lock)
+        self.enlist(owner)
+        tc_release(&self.store.lock)
+        return owner
 
-    cdef Owner owner_at(self, uint32_t i):
+    cdef void enlist(self, Owner owner) noexcept:
+        """Makes an owner the one that is found by its object's address; comes with the lock.
+
+        Out of memory it is not found, and works nevertheless.
+        """
+        cdef object ident = owner.ident
+        cdef PyObject* found = PyDict_GetItemWithError(<PyObject*> self.owners, ident)
+        if found != NULL:
+            if tc_referent(found) == tc_referent(<PyObject*> owner):
+                return              # another thread's
+            (<Owner> found).listed = False
+        self.owners[ident] = owner
+        owner.listed = True
+
+    cdef void unlist(self, Owner owner) noexcept:
+        if owner.listed:
+            owner.listed = False
+            del self.owners[owner.ident]
+
+    cdef PyObject* owner_at(self, uint32_t i) noexcept:
+        """The owner of entry i, borrowed."""
         cdef PyObject* first = key_of(at(&self.store, i))[0]
-        return <Owner> PyTuple_GET_ITEM(first, 0) if self.store.packed else <Owner> first
+        return PyTuple_GET_ITEM(first, 0) if self.store.packed else first
 
     cdef void chain(self, Owner owner, uint32_t i) noexcept:
         """Puts entry i at the head of its owner's chain: previous and next entry's number."""
@@ -414,10 +479,10 @@ cdef class Table:
         if links[0]:
             narrow(at(s, links[0]), s.chain_at)[1] = links[1]
             return
-        owner = self.owner_at(i)
+        owner = <Owner> self.owner_at(i)
         owner.head = links[1]
-        if owner.head == 0 and self.owners.get(owner.ident) is owner:
-            del self.owners[owner.ident]
+        if owner.head == 0:
+            self.unlist(owner)
 
     cdef void rechain(self, uint32_t i) noexcept:
         """Mends the chain after an entry has moved to i."""
@@ -428,24 +493,23 @@ cdef class Table:
         if links[0]:
             narrow(at(s, links[0]), s.chain_at)[1] = i
         else:
-            self.owner_at(i).head = i
+            (<Owner> self.owner_at(i)).head = i
 
-    cdef int disown(self, Owner owner) except -1:
+    cdef void disown(self, Owner owner) noexcept:
         cdef Store* s = &self.store
         while True:
             tc_acquire(&s.lock)
             if owner.head == 0:
-                if self.owners.get(owner.ident) is owner:
-                    del self.owners[owner.ident]
+                self.unlist(owner)
                 tc_release(&s.lock)
-                return 0
+                return
             self.drop_entry(owner.head, &s.collected)
 
 
 cdef int table_traverse(PyObject* self, visitproc visit, void* arg) noexcept:
     cdef Store* s = &(<Table> self).store
     cdef uint32_t i, j
-    cdef int found = tc_base_traverse(self, visit, arg)
+    cdef int found = base_of_table(self, visit, arg)
     if found or s.collectable == 0:
         return found
     for i in range(1, s.used + 1):
@@ -460,5 +524,5 @@ cdef int table_traverse(PyObject* self, visitproc visit, void* arg) noexcept:
 
 
 cdef int table_clear(PyObject* self) noexcept:
-    (<Table> self).empty()      # the attributes stay, for whoever still calls
+    (<Table> self).empty(False)     # the attributes stay, for whoever still calls
     return 0

@@ -4,7 +4,15 @@ cdef int64_t lasts_for(Table table, ttl) except? -1:
     """Nanoseconds an entry lasts, from a `ttl` argument; INT64_MAX is for ever."""
     if ttl is None:
         return INT64_MAX
-    return ttl if ttl else table.fresh_for
+    return nanoseconds(ttl) if ttl else table.fresh_for
+
+
+cdef int64_t nanoseconds(number) except? -1:
+    """An int as a Store keeps it: from 292 years on it is for ever."""
+    try:
+        return number
+    except OverflowError:
+        return INT64_MAX if number > 0 else -INT64_MAX
 
 
 cdef int write(
@@ -15,8 +23,9 @@ cdef int write(
     int64_t weight,
     bint replace,
     uint64_t absent,
+    FlightLink* flight,
 ) except -1:
-    """Stores a value; 1 if it did, 0 if a fresh one was there.
+    """Stores a value; 1 if it did, 0 if a fresh one was there or `flight` has been grounded.
 
     `absent` is the count of changes at which the key was known not to be there.
     """
@@ -40,14 +49,15 @@ cdef int write(
     while True:
         tc_acquire(&s.lock)
         i = NONE if s.changes == absent else locate(s, look)
-        if i == NONE:
-            if self.limit == 0:     # resized by a key's __eq__
-                tc_release(&s.lock)
-                return 0
-            break
         if i == ERROR:
             tc_release(&s.lock)
             raise_again()
+        # Asked now, because all of the above may have run anybody's code.
+        if self.limit == 0 or (flight != NULL and flight.grounded):
+            tc_release(&s.lock)
+            return 0
+        if i == NONE:
+            break
         e = at(s, i)
         if is_dead(s, e, now):
             self.drop_entry(i, &s.expirations)
@@ -76,11 +86,11 @@ cdef int write(
         if s.old != NULL:
             move_slots(s, BATCH)
     else:
+        s.changes += 1
         if not make_room(s) or not tend_index(s):
             tc_release(&s.lock)
             raise MemoryError
         s.used += 1
-        s.changes += 1
         i = s.used
     e = at(s, i)
     e.hash = look.hash
@@ -97,6 +107,8 @@ cdef int write(
     count_collectable(s, value, key_of(e), 1)
     set_columns(s, e, now, lasts, self.stale_for, weight)
     if s.weak:
+        if not owner.listed:        # its last entry left just now, or the table was cleared
+            self.enlist(owner)
         self.chain(owner, i)
     index_add(s, i, look.hash)
     link_first(s, e, i)
@@ -113,8 +125,10 @@ cdef uint32_t locate(Store* s, Look* look) noexcept:
 
 
 cdef inline int64_t later(int64_t now, int64_t lasts) noexcept:
-    """The sum, at most INT64_MAX, which is for ever."""
-    return INT64_MAX if lasts == INT64_MAX or (now > 0 and lasts > INT64_MAX - now) else now + lasts
+    """The sum; INT64_MAX, which is for ever, and its negative are the bounds."""
+    if lasts == INT64_MAX or (now > 0 and lasts > INT64_MAX - now):
+        return INT64_MAX
+    return -INT64_MAX if now < 0 and lasts < -INT64_MAX - now else now + lasts
 
 
 cdef void set_columns(

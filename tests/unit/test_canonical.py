@@ -1,6 +1,5 @@
 """The canonical encoding: never two values in one, never one value in two."""
 
-
 import collections
 import dataclasses
 import datetime as dt
