@@ -15,6 +15,15 @@ def decorate(tc, request):
     return lambda maxsize=8: getattr(tc, request.param)(maxsize=maxsize)
 
 
+@pytest.fixture
+def nothing_collected():
+    """Keeps what other tests left from being finalized at the recursion limit."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def boom():
     raise ZeroDivisionError("boom")
 
@@ -45,6 +54,7 @@ def test_a_function_may_call_itself_with_the_same_arguments(decorate, maxsize):
     assert f.cache_info().currsize == 1
 
 
+@pytest.mark.usefixtures("nothing_collected")
 def test_endless_recursion_ends_in_a_recursion_error(decorate):
     @decorate(None)
     def f(n):
@@ -56,6 +66,7 @@ def test_endless_recursion_ends_in_a_recursion_error(decorate):
     assert f.cache_info().currsize == 0
 
 
+@pytest.mark.usefixtures("nothing_collected")
 def test_endless_recursion_through_keys_ends_in_a_recursion_error(decorate):
     class Endless:
         def __hash__(self):
@@ -70,15 +81,11 @@ def test_endless_recursion_through_keys_ends_in_a_recursion_error(decorate):
         f(Endless())
 
 
+@pytest.mark.usefixtures("nothing_collected")
 def test_deep_recursion_through_c_functions_ends_in_a_recursion_error(tc):
     f = tc.mcache(maxsize=None)(lambda *args: max(map(f, [args])))
-    gc.collect()
-    gc.disable()  # what other tests left shall not be finalized at the recursion limit
-    try:
-        with pytest.raises(RecursionError):
-            f(0)
-    finally:
-        gc.enable()
+    with pytest.raises(RecursionError):
+        f(0)
 
 
 # -- loaders that fail -----------------------------------------------------------------------------
