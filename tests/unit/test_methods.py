@@ -21,6 +21,12 @@ def entries(function):
     return function.cache_info().currsize
 
 
+# CPython 3.13 without the GIL makes classes immortal once a second thread has been started.
+CLASSES_ARE_IMMORTAL = (
+    sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)()
+)
+
+
 def collect():
     gc.collect()  # PyPy and builds without the GIL need more than a dropped reference
     gc.collect()
@@ -281,7 +287,8 @@ def test_a_classmethod(order):
     info = C.k.cache_info
     del D
     collect()
-    assert info().currsize == 1, "the entries of a class leave with it"
+    if not CLASSES_ARE_IMMORTAL:
+        assert info().currsize == 1, "the entries of a class leave with it"
 
 
 def test_the_controls_of_a_classmethod_know_the_class(tc):
