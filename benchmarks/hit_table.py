@@ -36,9 +36,7 @@ def judge(row: Row, setting: Setting, build: str) -> dict[str, Any]:
         spread, note = row.figure(setting)
     except Exception as error:  # one broken row must not hide the others
         return out | {"error": f"{type(error).__name__}: {error}", "passed": target is None}
-    kept = target is None or (
-        round(spread.median, 2) >= target if row.at_least else spread.median <= target
-    )
+    kept = target is None or (spread.median >= target if row.at_least else spread.median <= target)
     return out | spread._asdict() | {"note": note, "passed": kept}
 
 

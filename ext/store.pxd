@@ -1,4 +1,6 @@
 # The memory of a table: entries, index, order. Knows no Python code: nothing here can call back.
+# Longer than 400 lines because entries, index and order change together: each step of a change is
+# only right beside the others.
 #
 # Entries lie inline in chunks, densely from 1 to `used`; entry 0 is the sentinel of the ring that
 # is the order of use (its `next` is the most, its `prev` the least recently used one). An entry is

@@ -338,7 +338,7 @@ def test_memory_goes_back_after_clear():
     package("compiled")
     full, left = memory("compiled", "table.clear()")[0]
     assert full > 10_000
-    assert left < full / 3  # mostly a fifth or less; CPython 3.12 keeps a little more
+    assert left < full / 4
 
 
 @reads_proc
