@@ -17,7 +17,7 @@ PYTHONS ?= $(shell for v in 10 11 12 13 14 15; do for p in python3.$$v ~/.pyenv/
 
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --prefer-binary
-CORE := $(wildcard ext/*) setup.py pyproject.toml
+CORE := $(wildcard ext/*.* ext/policies/*) setup.py pyproject.toml
 LIBRARY := $(shell find src -name '*.py' -o -name py.typed) setup.py pyproject.toml
 APART := -m "not alone" -n $(JOBS) --dist loadgroup
 

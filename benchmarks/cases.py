@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from benchmarks.measure import (
@@ -135,6 +136,19 @@ def misses(decorate: Decorate) -> Contender:
     made = contender(INT, decorate(one), range(KEYS, 3 * KEYS))
     made.run(made.fresh())
     return made
+
+
+def insertions(decorate: Decorate) -> Contender:
+    """Every call stores a value and pushes another out, under any policy: no key comes twice."""
+
+    def one(a: Any) -> Any:
+        return a
+
+    new = count(KEYS)
+    f = decorate(one)
+    run, empty = compile_loop(INT, f), compile_loop(INT, f, body="pass")
+    run(list(islice(new, 2 * KEYS)))
+    return Contender(run, empty, lambda: list(islice(new, 2 * KEYS)))
 
 
 def awaited_hits(decorate: Decorate, loop: asyncio.AbstractEventLoop) -> Contender:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
 ROOM = 2_000_000
@@ -85,8 +85,29 @@ def _resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def options_of(who: str, maxsize: int) -> dict[str, Any]:
+    """The options of `mcache` that a name says: ``ours``, ``ours-ttl``, ``ours-sieve-ttl-weight``.
+
+    What isn't ``ttl`` or ``weight`` is a policy. With weights each entry weighs 1, and their sum is
+    what is bounded.
+    """
+    options: dict[str, Any] = {"maxsize": maxsize}
+    for word in who.split("-")[1:]:
+        if word == "ttl":
+            options["ttl"] = 3600
+        elif word == "weight":
+            options |= {"maxsize": None, "max_weight": maxsize, "weigher": _one}
+        else:
+            options["policy"] = word
+    return options
+
+
+def _one(_: object, *__: object, **___: object) -> int:
+    return 1
+
+
 def _cached(who: str, arity: int, maxsize: int) -> Callable[..., Any]:
-    """A function of one or two arguments, decorated by ``lru``, ``ours`` or ``ours-ttl``."""
+    """A function of one or two arguments, decorated by ``lru`` or as `options_of` reads."""
 
     def one(a: Any) -> Any:
         return a
@@ -100,7 +121,7 @@ def _cached(who: str, arity: int, maxsize: int) -> Callable[..., Any]:
 
         return lru_cache(maxsize)(function)
     mcache: Any = import_module("twat_cache").mcache
-    decorated: Callable[..., Any] = mcache(maxsize, 3600 if who == "ours-ttl" else None)(function)
+    decorated: Callable[..., Any] = mcache(**options_of(who, maxsize))(function)
     return decorated
 
 
@@ -110,14 +131,18 @@ def _fill(f: Callable[..., Any], arity: int, keys: Sequence[int]) -> None:
         pass
 
 
-def rss(who: str, arity: int, entries: int, maxsize: int) -> float:
-    """Resident bytes per entry; keys and values are in a list before the count starts."""
+def rss(who: str, arity: int, entries: int, maxsize: int, caches: int = 1) -> float:
+    """Resident bytes per entry; keys and values are in a list before the count starts.
+
+    Small caches need to be many, since a process grows by pages.
+    """
     keys = list(range(1_000, entries + 1_000))
     _fill(_cached(who, arity, 8), arity, keys[:100])  # loads whatever is loaded late
     before = _resident()
-    f = _cached(who, arity, maxsize)
-    _fill(f, arity, keys)
-    return (_resident() - before) / entries
+    made = [_cached(who, arity, maxsize) for _ in range(caches)]
+    for f in made:
+        _fill(f, arity, keys)
+    return (_resident() - before) / entries / caches
 
 
 def collection(who: str, entries: int) -> float:
@@ -138,8 +163,31 @@ def collection(who: str, entries: int) -> float:
     return full() - empty
 
 
+def pause(who: str, entries: int) -> dict[str, int]:
+    """Nanoseconds of the longest call while a cache grows: by the clock, and by CPU time.
+
+    The clock also counts what other processes take; CPU time counts what the kernel does for us.
+    """
+    f = _cached(who, 1, entries)
+    f(0)
+    gc.disable()  # a collection is nobody's call
+    longest = busiest = 0
+    before, worked = perf_counter_ns(), thread_time_ns()
+    for key in range(1_000, entries + 1_000):
+        f(key)
+        now, work = perf_counter_ns(), thread_time_ns()
+        longest = max(longest, now - before)
+        busiest = max(busiest, work - worked)
+        before, worked = now, work
+    return {"clock": longest, "cpu": busiest}
+
+
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     args: list[Any] = [int(a) if a.isdigit() else a for a in rest]
-    measures: dict[str, Callable[..., float]] = {"rss": rss, "collection": collection}
+    measures: dict[str, Callable[..., object]] = {
+        "rss": rss,
+        "collection": collection,
+        "pause": pause,
+    }
     print(json.dumps(measures[what](*args)))

@@ -185,13 +185,26 @@ def race(
     names = list(makers)
     figures: dict[str, list[float]] = {name: [] for name in names}
     for build in range(min(BUILDS, rounds)):
-        contenders = {name: makers[name]() for name in (names, names[::-1])[build % 2]}
-        with quiet():
-            repeats = {name: repeats_for(one, round_ns) for name, one in contenders.items()}
-            for turn in range(build, rounds, BUILDS):
-                at = turn // BUILDS % len(names)
-                for name in names[at:] + names[:at]:
-                    figures[name].append(net_ns(contenders[name], repeats[name]))
+        made = {name: makers[name]() for name in (names, names[::-1])[build % 2]}
+        contenders = {name: made[name] for name in names}
+        turns = len(range(build, rounds, BUILDS))
+        for name, took in take_turns(contenders, turns, round_ns).items():
+            figures[name] += took
+    return figures
+
+
+def take_turns(
+    contenders: dict[str, Contender], rounds: int, round_ns: int = ROUND_NS
+) -> dict[str, list[float]]:
+    """What `race` does with contenders that are there already."""
+    names = list(contenders)
+    figures: dict[str, list[float]] = {name: [] for name in names}
+    with quiet():
+        repeats = {name: repeats_for(one, round_ns) for name, one in contenders.items()}
+        for turn in range(rounds):
+            at = turn % len(names)
+            for name in names[at:] + names[:at]:
+                figures[name].append(net_ns(contenders[name], repeats[name]))
     return figures
 
 

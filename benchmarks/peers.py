@@ -25,6 +25,7 @@ from benchmarks import cases, cores
 from benchmarks.contestants import CONTESTANTS, Contestant, ours
 from benchmarks.machine import machine
 from benchmarks.measure import KEYS, Contender, race, ratio
+from benchmarks.tables import render
 
 Make = Callable[[], Contender]
 COLUMNS = [
@@ -120,15 +121,7 @@ def text(table: dict[str, dict[str, Any]], what: str, markdown: bool) -> str:
     """One of the two tables, plain or for GitHub."""
     head = ["× lru_cache" if what == "ratio" else "ns", *COLUMNS]
     lines = [head, *([n, *(_cell(row[c], what) for c in COLUMNS)] for n, row in table.items())]
-    if markdown:
-        lines.insert(1, ["---"] + ["---:"] * len(COLUMNS))
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    pad = [
-        [c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
-        for line in lines
-    ]
-    return "\n".join("  ".join(line) for line in pad)
+    return render(lines, markdown)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks import cases, cores
 from benchmarks.child import ROOM, measure_apart, measure_import
 from benchmarks.measure import KEYS, Contender, Spread, duel, ratio
+from benchmarks.scale import Contest
 from benchmarks.threads import scaling
 
 FORBIDDEN = {"asyncio", "sqlite3", "logging", "inspect", "dataclasses", "typing", "re"}
@@ -79,6 +81,29 @@ def _method(per_instance: bool = False) -> Callable[[Setting], Figure]:
 
 def _miss(s: Setting) -> Figure:
     return _duel(s, lambda: cases.misses(s.ours()), lambda: cases.misses(lru))
+
+
+def _policy(
+    make: Callable[[Any], Contender], policy: str, baseline: str = "lru"
+) -> Callable[[Setting], Figure]:
+    """What the policy costs beside our own ``lru``, or beside ``lru_cache``."""
+
+    def figure(s: Setting) -> Figure:
+        beside = s.ours(policy="lru") if baseline == "lru" else lru
+        return _duel(s, lambda: make(s.ours(policy=policy)), lambda: make(beside))
+
+    return figure
+
+
+def _evicting_million(policy: str) -> Callable[[Setting], Figure]:
+    def figure(s: Setting) -> Figure:
+        size = 10**6
+        contest = Contest(size, ["eviction"])
+        took = contest.rounds("eviction", s.package.mcache(maxsize=size, policy=policy), s.rounds)
+        own, base = took["own"], took["base"]
+        return Figure(ratio(own, base), f"{median(own):.0f} : {median(base):.0f} ns")
+
+    return figure
 
 
 def _awaited(s: Setting) -> Figure:
@@ -163,6 +188,28 @@ def _decorating(s: Setting) -> Figure:
     )
 
 
+_int_hits = functools.partial(cases.hits, "int")
+
+
+def _policies() -> list[Row]:
+    most = {"fifo": 1.0, "sieve": 1.0, "s3fifo": 1.0, "lfu": 1.6, "tinylfu": 1.6}
+    return [
+        *(Row(f"hit under {p} : lru", m, m, None, _policy(_int_hits, p)) for p, m in most.items()),
+        *(
+            Row(f"hit under {p} : lru_cache", 1.0, 1.0, None, _policy(_int_hits, p, "lru_cache"))
+            for p in ("lfu", "tinylfu")
+        ),
+        *(
+            Row(f"eviction under {p} : lru", m, m, None, _policy(cases.insertions, p))
+            for p, m in {"sieve": None, "s3fifo": None, "lfu": None, "tinylfu": 2.0}.items()
+        ),
+        *(
+            Row(f"eviction under {p} at 10^6 : lru_cache", m, m, None, _evicting_million(p))
+            for p, m in {"lru": 1.0, "tinylfu": None}.items()
+        ),
+    ]
+
+
 def _sizes(name: str, who: str, arity: int, most: float) -> list[Row]:
     return [
         Row(f"RSS per entry, {name}, {n / 1e6:g} M", most, most, 0.45, _memory(who, arity, n))
@@ -200,4 +247,5 @@ ROWS: list[Row] = [
     Row("import and first decoration, ms", 5.0, 5.0, None, _import_time, binds_pure=True),
     Row("modules that the import loads", 25, 25, None, _import_count, binds_pure=True),
     Row("decorating : lru_cache", 1.50, 1.50, None, _decorating),
+    *_policies(),
 ]

@@ -28,10 +28,10 @@ from benchmarks import cases, cores
 from benchmarks.cases import Decorate
 from benchmarks.machine import machine
 from benchmarks.measure import KEYS, ROUNDS, Contender, Spread, contender, race, ratio, shuffled
+from benchmarks.tables import render, write_into
 
 BASELINE = "`functools.lru_cache`"
 BARE = "the bare function, no cache"
-BEGIN, END = "<!-- measured:staircase -->", "<!-- measured:staircase-end -->"
 SHAPES = {"f(int)": "int_copy", "f(str, int, kw=int)": "mixed_copy"}
 Costs = dict[str, tuple[Spread, float]]
 
@@ -134,24 +134,14 @@ def costs(case: str, names: list[str], rounds: int) -> Costs:
 def markdown(table: dict[str, Costs]) -> str:
     """The table that the docs show."""
     shapes = list(table)
-    lines = ["| step | " + " | ".join(f"`{shape}`" for shape in shapes) + " |"]
-    lines.append("|---|" + "---:|" * len(shapes))
+    lines = [["step", *(f"`{shape}`" for shape in shapes)]]
     for name in table[shapes[0]]:
         cells = [
             f"{spread.median:.2f} ({nanoseconds:.0f} ns)"
             for spread, nanoseconds in (table[shape][name] for shape in shapes)
         ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def write_into(page: Path, text: str) -> None:
-    """Puts the text between the page's two marks, in place of what is there."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{page} lacks {BEGIN} or {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        lines.append([name, *cells])
+    return render(lines, markdown=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -175,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         text = f"{markdown(table)}\n\n{below}"
         print(text)
         if options.into:
-            write_into(options.into, text)
+            write_into(options.into, "staircase", text)
     return 0
 
 

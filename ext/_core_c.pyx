@@ -2,10 +2,10 @@
 # cython: initializedcheck=False, binding=False, auto_pickle=False, freethreading_compatible=True
 """The compiled core: a translation of `_core_py.py`, which says what everything means.
 
-How it is laid out. `store.pxd` is the memory of a table (entries, index, order) and knows no
-Python. `keys.pxd` hashes keys and finds them, which may run the keys' own `__eq__`. The `.pxi`
-files are parts of this module, in the order of the book: `owner`, `table`, `write`, `ready`,
-`gate`, `shape`, `call`; a Gate reads its Table's Store without a call, so they are one module.
+How it is laid out. `store.pxd` is the memory of a table; `index`, `order`, `wheel`, `changes` and
+`flights` work on it, `policies/` decide who leaves; none of them knows any Python. `keys.pxd` hashes keys and finds them, which may run the keys' own `__eq__`. The `.pxi`
+files are parts of this module, in the order of the book: `owner`, `spoils`, `table`, `write`,
+`ready`, `gate`, `shape`, `call`; a Gate reads its Table's Store without a call, so they are one module.
 `gate.h` has every trick on the C API.
 
 What holds everywhere.
@@ -28,14 +28,31 @@ from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint32_t, uint
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from changes cimport *
+from flights cimport *
 from gate cimport *
+from index cimport *
 from keys cimport *
+from order cimport *
+from policies.fifo cimport fill_fifo
+from policies.lfu cimport fill_lfu
+from policies.lru cimport fill_lru
+from policies.random cimport fill_random
+from policies.s3fifo cimport fill_s3fifo
+from policies.sieve cimport fill_sieve
+from policies.tinylfu cimport fill_tinylfu
 from store cimport *
+from wheel cimport *
 
 cdef extern from "Python.h":
     PyObject* PyObject_Vectorcall(PyObject*, PyObject**, size_t, PyObject*) noexcept
     object PyVectorcall_Call(object, tuple, dict)
     object PyMethod_New(object, object)
+    object PyWeakref_NewRef(object, object)
+    PyObject* PyObject_CallObject(PyObject*, object) noexcept
+    void PyErr_WriteUnraisable(PyObject*) noexcept
+    void PyErr_Fetch(PyObject**, PyObject**, PyObject**) noexcept
+    void PyErr_Restore(PyObject*, PyObject*, PyObject*) noexcept
     PyObject* PyDict_GetItemWithError(PyObject*, object) noexcept
     int PyDict_Next(PyObject*, Py_ssize_t*, PyObject**, PyObject**) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t) noexcept
@@ -52,7 +69,7 @@ cdef extern from *:
     ctypedef class _weakref.ReferenceType [object PyWeakReference, check_size ignore]:
         pass
 
-ABI = 1
+ABI = 2
 
 
 class _Mark:
@@ -62,7 +79,8 @@ class _Mark:
         return "**"
 
 
-cdef object MARK = _Mark()
+MARK = _Mark()
+cdef object THE_MARK = MARK
 cdef traverseproc base_of_table
 cdef traverseproc base_of_gate
 
@@ -77,6 +95,7 @@ cdef extern from *:
 
 
 include "owner.pxi"
+include "spoils.pxi"
 include "table.pxi"
 include "write.pxi"
 include "ready.pxi"

@@ -328,7 +328,7 @@ cdef inline void fill_pattern(
     cdef Py_ssize_t j, k = n
     memcpy(items, call.args, n * sizeof(void*))
     if named:
-        items[k] = <PyObject*> MARK
+        items[k] = <PyObject*> THE_MARK
         k += 1
         for j in range(named):
             items[k] = PyTuple_GET_ITEM(call.kwnames, j)
@@ -345,7 +345,7 @@ cdef PyObject* answer(PyObject* self, Store* s, Look* look, Call* call) noexcept
     cdef PyObject* value
     cdef Entry* e
     cdef uint32_t i
-    tc_acquire(&s.lock)
+    seize(s)
     i = locate(s, look)
     if i == NONE or i == ERROR:
         return miss(<Gate> self, s, look, call, i)
@@ -355,11 +355,11 @@ cdef PyObject* answer(PyObject* self, Store* s, Look* look, Call* call) noexcept
             look.now = tc_now()
         if not is_fresh(s, e, look.now):
             return miss(<Gate> self, s, look, call, i)
-    s.hits += 1
-    touch(s, e, i)
-    value = e.value
+    s.reader.hits += 1
+    use(s, i, look.now)
+    value = at(s, i).value
     tc_own(value)
-    tc_release(&s.lock)
+    let_go(s)
     return (<quietly_dress> dress)(<Gate> self, value) if core_of(self).special else value
 
 
@@ -398,15 +398,15 @@ cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noe
     cdef uint64_t absent = UINT64_MAX
     cdef bint grounding = gate.plan is not None or gate.key is not None     # functools doesn't
     if i == ERROR:
-        tc_release(&s.lock)
+        let_go(s)
         return NULL
     s.misses += 1
     if i == NONE:
         absent = s.changes
     if i != NONE and is_dead(s, at(s, i), look.now):
-        table.drop_entry(i, &s.expirations)
+        table.drop_entry(i, EXPIRED)
     else:
-        tc_release(&s.lock)
+        let_go(s)
     if s.weak and (<quietly_read> adopt_first)(table, look) < 0:
         return (<quietly_answer> refuse)(gate, call)
     if gate.on_miss is not None:
@@ -456,17 +456,19 @@ cdef int keep(
     uint64_t absent,
 ) except -1:
     """Stores a result if the options want it and nothing has grounded its flight."""
-    cdef int64_t lasts = table.fresh_for
+    cdef int64_t lasts = table.fresh_for, weight = 1
     if gate.decide is not None:
         ttl = gate.decide(<object> value, args_of(call), kwargs_of(call))
         lasts = lasts_for(table, ttl)
         if lasts < 0:
             return 0
+    if gate.weigh is not None:
+        weight = as_int64(gate.weigh(<object> value, args_of(call), kwargs_of(call)))
     if gate.copier is None:
-        write(table, look, value, lasts, 1, False, absent, flight)
+        write(table, look, value, lasts, weight, False, absent, flight)
         return 0
     stored = gate.copier(<object> value)
-    write(table, look, <PyObject*> stored, lasts, 1, False, absent, flight)
+    write(table, look, <PyObject*> stored, lasts, weight, False, absent, flight)
     return 0
 
 

@@ -35,8 +35,10 @@
 #endif
 
 /* ---- Locks ---------------------------------------------------------------------------------
-   Under the GIL our C code is never interrupted, so a lock would only cost. Without it, one
-   PyMutex per table (one byte, public since 3.13) guards all fields of its Store. */
+   Under the GIL our C code is never interrupted, so a lock would only cost. Without it a PyMutex
+   (one byte, public since 3.13) guards each table, and one each of its Readers; order.pxd tells
+   who takes which. Threads are numbered as they come, to find their Reader. A policy's mark in an
+   entry may be written by several hits at once: relaxed atomics, a lost count does no harm. */
 
 #ifdef Py_GIL_DISABLED
 #define TC_FREE_THREADED 1
@@ -47,6 +49,20 @@ typedef PyMutex tc_lock;
 #define tc_publish(pointer, value) _Py_atomic_store_int_release((pointer), (value))
 #define tc_load_pointer(pointer) _Py_atomic_load_ptr_acquire(pointer)
 #define tc_publish_pointer(pointer, value) _Py_atomic_store_ptr_release((pointer), (value))
+#define tc_load_byte(pointer) _Py_atomic_load_uint8_relaxed(pointer)
+#define tc_store_byte(pointer, value) _Py_atomic_store_uint8_relaxed((pointer), (uint8_t)(value))
+#define tc_store_wide(pointer, value) _Py_atomic_store_int64_relaxed((pointer), (value))
+#define TC_READERS 16
+
+static uint32_t tc_threads;
+static _Thread_local uint32_t tc_thread;
+
+static inline uint32_t tc_thread_number(void)
+{
+    if (tc_unlikely(tc_thread == 0))
+        tc_thread = _Py_atomic_add_uint32(&tc_threads, 1) + 1;
+    return tc_thread;
+}
 #else
 #define TC_FREE_THREADED 0
 typedef char tc_lock;
@@ -56,6 +72,11 @@ typedef char tc_lock;
 #define tc_publish(pointer, value) (*(pointer) = (value))
 #define tc_load_pointer(pointer) (*(pointer))
 #define tc_publish_pointer(pointer, value) (*(pointer) = (value))
+#define tc_load_byte(pointer) (*(pointer))
+#define tc_store_byte(pointer, value) (*(pointer) = (uint8_t)(value))
+#define tc_store_wide(pointer, value) (*(pointer) = (value))
+#define TC_READERS 1
+#define tc_thread_number() 0u
 #endif
 
 /* ---- Clock ---------------------------------------------------------------------------------
@@ -110,6 +131,29 @@ static inline void tc_lines_free(void *memory)
     ((size_t)(n) <= TC_FEW ? (PyObject **)tc_alloca(((size_t)(n) + 1) * sizeof(PyObject *)) \
                            : (PyObject **)malloc(((size_t)(n) + 1) * sizeof(PyObject *)))
 #define tc_vacate(room, n) ((size_t)(n) <= TC_FEW ? (void)0 : free(room))
+
+/* The byte of a hash that is an entry's mark. */
+#if PY_BIG_ENDIAN
+#define tc_lowest_byte(hash) ((uint8_t *)(hash) + 7)
+#else
+#define tc_lowest_byte(hash) ((uint8_t *)(hash))
+#endif
+
+#if defined(_MSC_VER)
+static inline int tc_leading_zeros(uint32_t x)
+{
+    unsigned long i;
+    return _BitScanReverse(&i, x) ? 31 - (int)i : 32;
+}
+static inline int tc_trailing_zeros(uint64_t x)
+{
+    unsigned long i;
+    return _BitScanForward64(&i, x) ? (int)i : 64;
+}
+#else
+#define tc_leading_zeros(x) ((x) ? __builtin_clz(x) : 32)
+#define tc_trailing_zeros(x) ((x) ? __builtin_ctzll(x) : 64)
+#endif
 
 /* ---- Keys ----------------------------------------------------------------------------------
    An int of one digit is its own hash (-1 hashes as -2), and a str remembers its hash: both
@@ -235,6 +279,8 @@ static inline int tc_add_to_type(PyTypeObject *type, const char *name, PyObject 
 
 /* What an entry point hands on to must not be inlined into it: without the registers that calls
    need, the short way saves and restores none, a third of its time. */
+static TC_APART PyObject *tc_settled(void *, PyObject *);
+static TC_APART void tc_hand_over(void *, void *);
 static TC_APART PyObject *tc_call_hashing(PyObject *, PyObject **, size_t);
 static TC_APART PyObject *tc_call_named(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_named_timed(PyObject *, PyObject **, size_t, PyObject *);
@@ -248,6 +294,11 @@ static inline int tc_is_gc(PyObject *o) { return PyType_IS_GC(Py_TYPE(o)) != 0; 
 static inline PyObject *tc_referent(PyObject *reference)
 {
     return ((PyWeakReference *)reference)->wr_object;
+}
+
+static inline int tc_is_gone(PyObject *reference)
+{
+    return tc_referent(reference) == Py_None;
 }
 
 /* A new reference to the object behind a weak reference, or NULL if it is gone. */

@@ -1,7 +1,7 @@
 # What gate.h offers, declared for Cython.
 
 from cpython.object cimport PyObject, PyTypeObject, visitproc
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "gate.h" nogil:
     ctypedef struct tc_lock:
@@ -12,6 +12,18 @@ cdef extern from "gate.h" nogil:
     void tc_release(tc_lock*) noexcept
     int tc_load(int*) noexcept
     void tc_publish(int*, int) noexcept
+    void* tc_load_pointer(void**) noexcept
+    void tc_publish_pointer(void**, void*) noexcept
+    uint8_t tc_load_byte(uint8_t*) noexcept
+    void tc_store_byte(uint8_t*, uint8_t) noexcept
+    void tc_store_wide(int64_t*, int64_t) noexcept
+    uint32_t tc_thread_number() noexcept
+    const bint FREE_THREADED "TC_FREE_THREADED"
+    enum:
+        TC_READERS
+    uint8_t* tc_lowest_byte(uint64_t*) noexcept
+    uint32_t tc_leading_zeros(uint32_t) noexcept
+    uint32_t tc_trailing_zeros(uint64_t) noexcept
     void* tc_alloca(size_t) noexcept
     PyObject** tc_room(Py_ssize_t) noexcept
     void tc_vacate(PyObject**, Py_ssize_t) noexcept
@@ -35,6 +47,7 @@ cdef extern from "gate.h":
     int tc_same(PyObject* stored, PyObject* given) noexcept
     bint tc_is_gc(PyObject*) noexcept
     PyObject* tc_referent(PyObject*) noexcept
+    bint tc_is_gone(PyObject*) noexcept
     PyObject* tc_strong(PyObject*) noexcept
     int tc_visit(PyObject*, visitproc, void*) noexcept
     void tc_make_callable(PyTypeObject*, PyTypeObject*, Py_ssize_t) noexcept

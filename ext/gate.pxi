@@ -28,6 +28,21 @@ cdef struct GateCore:
     Shape* outlived
 
 
+cdef dict known_gates = {}      # address → weak reference, in the order of being made
+
+
+def gates():
+    """Every live Gate that has been initialised, in that order; keeps nothing alive."""
+    cdef list found = []
+    cdef PyObject* gate
+    for reference in list(known_gates.values()):
+        gate = tc_strong(<PyObject*> reference)
+        if gate != NULL:
+            found.append(<object> gate)
+            tc_drop(gate)
+    return found
+
+
 @cython.no_gc_clear
 cdef class Gate:
     """The callable that stands in for a function. See `_core_py.Gate`."""
@@ -35,7 +50,8 @@ cdef class Gate:
     cdef GateCore core
     cdef readonly object function
     cdef readonly Table table
-    cdef object key, copier, decide, on_miss, on_key_error
+    cdef object __weakref__
+    cdef object key, copier, decide, weigh, on_miss, on_key_error
     cdef bint typed, awaitable
     cdef object plan
     cdef list outlived              # what earlier configurations owned
@@ -54,6 +70,7 @@ cdef class Gate:
         copier=None,
         bint awaitable=False,
         decide=None,
+        weigh=None,
         on_miss=None,
         on_key_error=None,
     ):
@@ -79,16 +96,19 @@ cdef class Gate:
                 span = most - least
         # From here on nothing runs code of others, or fails half-way.
         # A call in flight may still use what an earlier configuration owned.
-        if core.function != NULL:
+        if core.function == NULL:
+            known_gates[<size_t> <PyObject*> self] = PyWeakref_NewRef(self, None)
+        else:
             if self.outlived is None:
                 self.outlived = []
             self.outlived.append((self.function, self.table, self.key, self.copier, self.decide,
-                                  self.on_miss, self.on_key_error))
+                                  self.weigh, self.on_miss, self.on_key_error))
         self.function = function
         self.table = table
         self.key = key
         self.copier = copier
         self.decide = decide
+        self.weigh = weigh
         self.on_miss = on_miss
         self.on_key_error = on_key_error
         self.typed = typed
@@ -109,6 +129,8 @@ cdef class Gate:
 
     def __dealloc__(self):
         cdef Shape* shape
+        if self.core.function != NULL and known_gates is not None:
+            known_gates.pop(<size_t> <PyObject*> self, None)
         while self.core.shapes:
             self.core.shapes -= 1
             free_shape(self.core.shape[self.core.shapes])
@@ -160,7 +182,7 @@ cdef class Gate:
     cdef tuple pattern(self, tuple given, Py_ssize_t n, tuple names):
         cdef list key = list(given[:n])
         if names:
-            key.append(MARK)
+            key.append(THE_MARK)
             for pair in zip(names, given[n:]):
                 key += pair
         if self.typed:

@@ -11,7 +11,10 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
 from gate cimport *
+from index cimport *
+from order cimport *
 from store cimport *
+from wheel cimport end_of
 
 cdef extern from "Python.h":
     bint PyTuple_CheckExact(PyObject*) noexcept
@@ -83,18 +86,18 @@ cdef inline bint is_fresh(Store* s, Entry* e, int64_t now) noexcept:
         return True
     if now >= s.valid_until or (s.fresh_at and now >= wide(e, s.fresh_at)[0]):
         return False
+    if s.idle_at and now >= wide(e, s.idle_at)[0]:
+        return False
     return s.generation_at == 0 or narrow(e, s.generation_at)[0] == s.generation
 
 
 cdef inline bint is_dead(Store* s, Entry* e, int64_t now) noexcept:
-    """Whether an entry that isn't fresh is of no more use at all."""
+    """Whether an entry is of no more use at all."""
     if not s.detour & WATCHFUL:
         return False
     if s.generation_at and narrow(e, s.generation_at)[0] != s.generation:
         return True
-    if now >= s.valid_until or s.fresh_at == 0 or now < wide(e, s.fresh_at)[0]:
-        return False
-    return s.stale_at == 0 or now >= wide(e, s.stale_at)[0]
+    return now < s.valid_until and s.fresh_at != 0 and now >= end_of(s, e)
 
 
 # -- look-up ---------------------------------------------------------------------------------------
@@ -194,13 +197,13 @@ cdef inline int ask(Store* s, Entry* e, Look* look) noexcept:
     memcpy(owned, key_of(e), width * sizeof(void*))
     for j in range(width):
         tc_own(owned[j])
-    tc_release(&s.lock)
+    let_go(s)
     key = items_of(owned[0]) if s.packed and not look.lone else owned
     j = 1 if s.weak else 0
     while verdict == 1 and j < look.n:
         verdict = PyObject_RichCompareBool(key[j], look.items[j], Py_EQ)
         j += 1
-    tc_acquire(&s.lock)
+    seize(s)
     if tc_likely(s.changes == changes):
         for j in range(width):
             tc_drop(owned[j])           # the table has them still: nobody's code runs
@@ -242,7 +245,7 @@ cdef inline uint32_t search(Store* s, Look* look, uint32_t* slots, uint32_t mask
         slot = slots[position]
         if slot & ~mask == tag and slot != GONE:
             e = at(s, slot & mask)
-            if e.hash == look.hash:
+            if same_hash(e, look.hash):
                 verdict = compare(s, e, look)
                 if verdict == -1:
                     verdict = ask(s, e, look)
@@ -270,9 +273,9 @@ cdef inline uint32_t find(Store* s, Look* look) noexcept:
         if tc_likely(look.asked == NULL):
             return found
         changes = s.changes
-        tc_release(&s.lock)
+        let_go(s)
         forget_asked(s, look)
-        tc_acquire(&s.lock)
+        seize(s)
         if s.changes == changes or found == ERROR:
             return found
 
@@ -305,14 +308,32 @@ cdef inline bint fits(
     return True
 
 
-cdef inline PyObject* take(Store* s, Entry* e, uint32_t i) noexcept:
-    """Counts a hit on entry i and gives its value; comes with the lock, goes without it."""
+cdef extern from "gate.h":
+    PyObject* settled "tc_settled"(void*, PyObject*) noexcept
+
+
+cdef inline PyObject* take(Store* s, Reader* reader, Entry* e, uint32_t i, int64_t now) noexcept:
+    """Counts a hit on entry i and gives its value; comes inside, and leaves."""
     cdef PyObject* value
-    touch(s, e, i)
-    s.hits += 1
+    cdef uint32_t noted
+    if tc_likely(s.on_hit == MOVE):
+        move_first(s.chunks, s.stride, e, i)
+    elif s.on_hit == COUNT:
+        count_use(s, e)
+    if now != UNREAD and s.idle_at:
+        tc_store_wide(wide(e, s.idle_at), later(now, s.idle_for))
+    reader.hits += 1
     value = e.value
     tc_own(value)
-    tc_release(&s.lock)
+    if s.on_hit == NOTE:
+        noted = reader.noted
+        if tc_likely(noted < NOTES):
+            reader.notes[noted] = i
+            reader.noted = noted + 1
+        if tc_unlikely(noted >= NOTES - 1):
+            leave(reader)
+            return settled(s, value)
+    leave(reader)
     return value
 
 
@@ -328,7 +349,7 @@ cdef inline PyObject* hit_at_once(
     """
     cdef uint32_t mask, position, tag, i
     cdef Entry* e
-    tc_acquire(&s.lock)
+    cdef Reader* reader = enter(s)
     mask = s.mask
     position = <uint32_t> (hash >> s.shift)
     tag = tag_of(hash, mask)
@@ -341,8 +362,8 @@ cdef inline PyObject* hit_at_once(
         if tc_likely(fits(e, items, n, weak, packed, lone, True) and (
             now == UNREAD or is_fresh(s, e, now)
         )):
-            return take(s, e, i)
-    tc_release(&s.lock)
+            return take(s, reader, e, i, now)
+    leave(reader)
     return NULL
 
 
@@ -353,8 +374,9 @@ cdef inline PyObject* hit(
     """The short way of a hit: the value, or NULL if it takes more than plain comparison."""
     cdef uint32_t* slots
     cdef uint32_t mask, position, tag, i
+    cdef int64_t now = UNREAD
     cdef Entry* e
-    tc_acquire(&s.lock)
+    cdef Reader* reader = enter(s)
     slots = s.slots
     mask = s.mask
     position = <uint32_t> (hash >> s.shift)
@@ -366,12 +388,14 @@ cdef inline PyObject* hit(
         if (i & ~mask) == tag:
             i &= mask
             e = at(s, i)
-            if tc_likely(e.hash == hash):
+            if tc_likely(same_hash(e, hash)):
                 if not fits(e, items, n, weak, packed, lone, False):
                     break
-                if watchful and tc_unlikely(not is_fresh(s, e, tc_now())):
-                    break
-                return take(s, e, i)
+                if watchful:
+                    now = tc_now()
+                    if tc_unlikely(not is_fresh(s, e, now)):
+                        break
+                return take(s, reader, e, i, now)
         position = (position + 1) & mask
-    tc_release(&s.lock)
+    leave(reader)
     return NULL

@@ -119,7 +119,7 @@ cdef list read_shape(Gate gate, Py_ssize_t nargs, tuple kwnames):
         values += range(plan.positional, nargs)
     key = list(values)
     if extra and plan.keep_kwargs:
-        key.append((MARK,))
+        key.append((THE_MARK,))
         for name in extra:
             source = places[name]
             key += ((name,), source)

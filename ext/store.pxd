@@ -1,31 +1,23 @@
-# The memory of a table: entries, index, order. Knows no Python code: nothing here can call back.
-# Longer than 400 lines because entries, index and order change together: each step of a change is
-# only right beside the others.
+# The memory of a table, and how entries lie in it. Neither here nor in `index`, `order`, `wheel`,
+# `changes` and `flights`, which work on it, does any Python code run: nothing can call back.
 #
-# Entries lie inline in chunks, densely from 1 to `used`; entry 0 is the sentinel of the ring that
-# is the order of use (its `next` is the most, its `prev` the least recently used one). An entry is
-# its header, `width` key objects, and the columns that the table asked for, so that an option
-# that is off takes no room. A chunk is never moved once it is full, so growing copies at most the
-# first one, and memory follows the number of entries, not the next power of two.
-#
-# The index is an open-addressed array of 32-bit slots with linear probing. A slot holds an
-# entry's number in the bits of `mask` and bits of its hash above them, so one comparison rules
-# out nearly every other entry without touching it; 0 is a free slot. Removing shifts back what
-# follows (Knuth, TAOCP 3, 6.4 R), so there are no tombstones and no rehash to clean them up.
-#
-# Growing never rehashes at once: `old` keeps the smaller index while every write moves a few of
-# its slots over (an incremental rehash as in Redis' dict.c design notes; own code). An entry is
-# in exactly one of the two. Slots taken out of `old` become GONE, which only `old` ever holds.
+# Entries lie inline in chunks, densely from 1 to `used`; entry 0 is the sentinel of a ring, the
+# order of those policies that need no more than one (its `next` is the front, its `prev` the back).
+# An entry is its header, `width` key objects, and the columns that the table asked for, so that an
+# option that is off takes no room. The lowest 8 bits of an entry's hash are its *mark*, the
+# policy's own: how often it was used, say; nothing else looks at these bits. A chunk is never moved
+# once it is full, so growing copies at most the first one, and memory follows the number of
+# entries, not the next power of two.
 #
 # Removing entry i moves the last entry to i, so there are no holes and no list of free places.
 # `changes` counts whatever moves or removes entries: who ran Python code in between compares it.
 
 from cpython.object cimport PyObject
-from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from gate cimport tc_is_gc, tc_lines_free, tc_lines_new, tc_lock, tc_unlikely
+from gate cimport *
 
 cdef enum:
     CHUNK_BITS = 14
@@ -39,8 +31,23 @@ cdef enum:
     WATCHFUL = 1                 # entries may be dead: look at the columns and the clock
     OFF = 2                      # bypass, maxsize 0, or a clock that is Python code
 
+cdef enum:
+    MARKS = 256                  # below this in a hash: the mark
+    NOTES = 64                   # hits that are noted before the policy hears of them
+
+cdef enum:
+    TICK_BITS = 27               # a tick of the wheel is 2^27 ns
+    SLOT_BITS = 6                # 64 buckets
+    LEVELS = 6                   # at each of 6 levels
+
+cdef enum:                       # what a hit does for the policy
+    NOTHING
+    MOVE                         # puts the entry at the front of the ring
+    COUNT                        # counts in the mark
+    NOTE                         # notes the entry's number
+
 cdef struct Entry:
-    uint64_t hash
+    uint64_t hash                # its lowest 8 bits are the mark
     PyObject* value
     uint32_t prev
     uint32_t next
@@ -52,6 +59,37 @@ cdef struct FlightLink:
     FlightLink* next
     bint grounded
 
+cdef struct Reader:              # where a hit leaves its traces; one for each thread without the GIL
+    uint64_t hits
+    uint32_t noted
+    tc_lock lock
+    uint32_t notes[NOTES]
+
+# What a policy does; NULL is what the plain ring does: in at the front, out at the back. It never
+# runs Python code and, but for growing what it keeps, never allocates. A queue of its own links
+# entries by their `prev` and `next` as it likes.
+
+cdef struct Policy:
+    const char* name
+    int on_hit                   # NOTHING, MOVE, COUNT or NOTE
+    uint8_t counts               # up to what COUNT counts
+    uint32_t room                # bytes of the policy's own column (`policy_at`), a multiple of 8
+    void* (*start)() noexcept nogil                         # makes `state`; NULL: no memory
+    void (*stop)(void* state) noexcept nogil
+    void (*cleared)(Store* s) noexcept nogil                # all entries have left
+    void (*added)(Store* s, uint32_t i) noexcept nogil      # entry i is new: link it
+    void (*used)(Store* s, uint32_t i) noexcept nogil       # a hit that was noted
+    uint32_t (*victim)(Store* s) noexcept nogil             # the entry that leaves now
+    void (*left)(Store* s, uint32_t i) noexcept nogil       # entry i leaves: unlink it
+    void (*moved)(Store* s, uint32_t last, uint32_t i) noexcept nogil   # `last` is now called i
+    uint32_t (*warmer)(Store* s, uint32_t i) noexcept nogil # after entry i, coldest first; 0: begin, end
+
+cdef struct Wheel:               # see wheel.pxd
+    int64_t origin               # the tick of the clock that is tick 0 here
+    int64_t tick                 # all before it is dealt with
+    uint64_t occupied[LEVELS]    # a bit for each bucket that holds anything
+    uint32_t first[LEVELS << SLOT_BITS]
+
 cdef struct Store:
     # what a hit reads
     char** chunks                # where entry 0 would be if the chunk's others came before it
@@ -60,14 +98,17 @@ cdef struct Store:
     uint32_t shift               # 64 less the bits of `mask`
     uint32_t stride
     int detour                   # 0: hits may go the shortest way; WATCHFUL, OFF, or both
-    bint ordered                 # bounded, so hits move their entry
+    int on_hit                   # what a hit does: the policy's, or NOTHING where no order is kept
+    uint8_t counts
     bint packed                  # one key object: a tuple, or a lone int or str
     bint weak                    # the first key object is an Owner, told by identity
     int64_t valid_until
-    uint64_t hits
+    int64_t idle_for             # time to idle, nanoseconds
     uint32_t fresh_at            # where a column lies in an entry; 0: there is none
+    uint32_t idle_at
     uint32_t generation_at
     uint32_t* old
+    Reader reader                # the only one under the GIL
     # what a write reads
     uint32_t old_mask
     uint32_t old_next
@@ -78,7 +119,12 @@ cdef struct Store:
     uint32_t stale_at
     uint32_t weight_at
     uint32_t chain_at
+    uint32_t timer_at
+    uint32_t policy_at
     uint32_t generation
+    const Policy* policy
+    void* state                  # the policy's
+    Wheel* wheel                 # NULL while nothing has a deadline
     uint64_t changes
     uint64_t collectable         # key objects and values that the collector has to see
     int64_t weight
@@ -90,9 +136,11 @@ cdef struct Store:
     uint64_t removals
     uint64_t collected
     uint64_t bypasses
+    uint64_t rejections
     FlightLink* spare_flights
     PyObject* table              # whose Store this is
     tc_lock lock
+    Reader* readers[TC_READERS]  # without the GIL: each made when its thread comes first
 
 cdef extern from *:
     """
@@ -129,20 +177,43 @@ cdef inline uint32_t* narrow(Entry* e, uint32_t column) noexcept nogil:
     return <uint32_t*> (<char*> e + column)
 
 
+cdef inline uint8_t* mark_of(Entry* e) noexcept nogil:
+    return tc_lowest_byte(&e.hash)
+
+
+cdef inline bint same_hash(Entry* e, uint64_t hash) noexcept nogil:
+    return (e.hash ^ hash) < MARKS
+
+
+cdef inline int64_t later(int64_t now, int64_t lasts) noexcept nogil:
+    """The sum; INT64_MAX, which is for ever, and its negative are the bounds."""
+    if lasts == INT64_MAX or (now > 0 and lasts > INT64_MAX - now):
+        return INT64_MAX
+    return -INT64_MAX if now < 0 and lasts < -INT64_MAX - now else now + lasts
+
+
 cdef inline void lay_out(
-    Store* s, uint32_t width, bint timed, bint stale, bint weighted, bint generational, bint weak
+    Store* s, const Policy* policy, uint32_t width,
+    bint timed, bint stale, bint idle, bint weighted, bint generational, bint weak
 ) noexcept:
     cdef uint32_t size = (sizeof(Entry) + width * sizeof(void*) + 7) & ~<uint32_t> 7
     s.width = width
     if timed:
         s.fresh_at = size
-        size += 8
+        s.timer_at = size + 8
+        size += 16
     if stale:
         s.stale_at = size
+        size += 8
+    if idle:
+        s.idle_at = size
         size += 8
     if weighted:
         s.weight_at = size
         size += 8
+    if policy.room:
+        s.policy_at = size
+        size += policy.room
     if weak:
         s.chain_at = size
         size += 8
@@ -205,6 +276,7 @@ cdef inline void give_back(Store* s) noexcept:
 
 cdef inline void free_memory(Store* s) noexcept:
     cdef uint32_t first
+    free(s.wheel)
     if s.chunks != NULL:
         for first in range(0, s.room, CHUNK):
             tc_lines_free(at(s, first))
@@ -212,262 +284,3 @@ cdef inline void free_memory(Store* s) noexcept:
     if s.slots != tc_no_slots:
         free(s.slots)
     free(s.old)
-
-
-# -- order of use ----------------------------------------------------------------------------------
-
-cdef inline void unlink(Store* s, Entry* e) noexcept nogil:
-    at(s, e.prev).next = e.next
-    at(s, e.next).prev = e.prev
-
-
-cdef inline void link_first(Store* s, Entry* e, uint32_t i) noexcept nogil:
-    cdef Entry* ring = at(s, 0)
-    cdef uint32_t first = ring.next
-    e.prev = 0
-    e.next = first
-    at(s, first).prev = i
-    ring.next = i
-
-
-cdef inline void touch(Store* s, Entry* e, uint32_t i) noexcept nogil:
-    """Makes entry i the most recently used one."""
-    cdef char** chunks = s.chunks       # read once: the writes below might alias the Store
-    cdef size_t stride = s.stride
-    cdef uint32_t prev = e.prev, next = e.next, first
-    cdef Entry* ring
-    if s.ordered and prev != 0:
-        place(chunks, stride, prev).next = next
-        place(chunks, stride, next).prev = prev
-        ring = <Entry*> chunks[0]
-        first = ring.next
-        e.prev = 0
-        e.next = first
-        place(chunks, stride, first).prev = i
-        ring.next = i
-
-
-# -- index -----------------------------------------------------------------------------------------
-
-cdef extern from *:
-    """
-    #if defined(_MSC_VER)
-    static inline int tc_leading_zeros(uint32_t x)
-    { unsigned long i; return _BitScanReverse(&i, x) ? 31 - (int)i : 32; }
-    #else
-    #define tc_leading_zeros(x) ((x) ? __builtin_clz(x) : 32)
-    #endif
-    """
-    uint32_t tc_leading_zeros(uint32_t) noexcept nogil
-
-
-cdef inline uint32_t home_of(uint64_t hash, uint32_t mask) noexcept nogil:
-    """The slot to begin at: the highest bits of the hash."""
-    return <uint32_t> (hash >> 32 >> tc_leading_zeros(mask)) if mask else 0
-
-
-cdef inline uint32_t tag_of(uint64_t hash, uint32_t mask) noexcept nogil:
-    """What a slot keeps of the hash: bits from its middle, above the entry's number."""
-    return <uint32_t> (hash >> 12) & ~mask
-
-
-cdef inline void index_add(Store* s, uint32_t i, uint64_t hash) noexcept nogil:
-    cdef uint32_t mask = s.mask
-    cdef uint32_t position = home_of(hash, mask)
-    while s.slots[position] != 0:
-        position = (position + 1) & mask
-    s.slots[position] = tag_of(hash, mask) | i
-
-
-cdef inline uint32_t* index_slot(Store* s, uint32_t i) noexcept nogil:
-    """The slot that holds entry i, in either index."""
-    cdef uint64_t hash = at(s, i).hash
-    cdef uint32_t mask = s.mask
-    cdef uint32_t position = home_of(hash, mask)
-    while s.slots[position] != 0:
-        if (s.slots[position] & mask) == i:
-            return &s.slots[position]
-        position = (position + 1) & mask
-    mask = s.old_mask
-    position = home_of(hash, mask)
-    while (s.old[position] & mask) != i or s.old[position] == GONE:
-        position = (position + 1) & mask
-    return &s.old[position]
-
-
-cdef inline void index_remove(Store* s, uint32_t i) noexcept nogil:
-    cdef uint32_t* slot = index_slot(s, i)
-    cdef uint32_t mask = s.mask
-    cdef uint32_t hole, position, home
-    if s.old != NULL and s.old <= slot and slot <= s.old + s.old_mask:
-        slot[0] = GONE
-        return
-    hole = position = <uint32_t> (slot - s.slots)
-    while True:
-        position = (position + 1) & mask
-        if s.slots[position] == 0:
-            break
-        home = home_of(at(s, s.slots[position] & mask).hash, mask)
-        if ((position - home) & mask) >= ((position - hole) & mask):
-            s.slots[hole] = s.slots[position]
-            hole = position
-    s.slots[hole] = 0
-
-
-cdef inline void move_slots(Store* s, uint32_t many) noexcept nogil:
-    """Takes slots of the old index over into the new one."""
-    cdef uint32_t slot, i
-    while many and s.old_next <= s.old_mask:
-        slot = s.old[s.old_next]
-        if slot != 0 and slot != GONE:
-            i = slot & s.old_mask
-            index_add(s, i, at(s, i).hash)
-            s.old[s.old_next] = GONE
-        s.old_next += 1
-        many -= 1
-    if s.old_next > s.old_mask:
-        free(s.old)
-        s.old = NULL
-
-
-cdef inline bint start_index(Store* s, uint64_t slots) noexcept:
-    """Begins to move to an index of another size; False if there is no memory."""
-    cdef uint32_t* memory
-    if slots > <uint64_t> 1 << 31:
-        return False
-    memory = <uint32_t*> calloc(slots, sizeof(uint32_t))
-    if memory == NULL:
-        return False
-    if s.slots != tc_no_slots:
-        s.old = s.slots
-        s.old_mask = s.mask
-        s.old_next = 0
-    s.slots = memory
-    s.mask = <uint32_t> (slots - 1)
-    s.shift = 32 + tc_leading_zeros(s.mask)
-    if s.old != NULL and s.old_mask < 1024:
-        move_slots(s, s.old_mask + 1)
-    return True
-
-
-cdef inline bint tend_index(Store* s) noexcept:
-    """What every insertion does for the index: grow it when it is full, move a few slots."""
-    cdef uint64_t slots = <uint64_t> s.mask + 1
-    if s.old != NULL:
-        move_slots(s, BATCH)
-    if tc_unlikely(<uint64_t> (s.used + 1) * 8 > slots * (3 if slots < SMALL else 6)):
-        if s.old != NULL:
-            move_slots(s, UINT32_MAX)
-        return start_index(s, FIRST if s.slots == tc_no_slots else slots * 2)
-    return True
-
-
-cdef inline void shrink_index(Store* s) noexcept:
-    """What every removal does for it: halve it below an eighth. Out of memory, it stays."""
-    if s.old != NULL:
-        move_slots(s, BATCH)
-    elif s.mask >= 64 and <uint64_t> s.used * 16 < s.mask:
-        start_index(s, (<uint64_t> s.mask + 1) // 2)
-
-
-# -- putting in and taking out ---------------------------------------------------------------------
-
-cdef inline void count_collectable(Store* s, PyObject* value, PyObject** key, int sign) noexcept:
-    cdef uint32_t j
-    if tc_is_gc(value):
-        s.collectable += sign
-    for j in range(s.width):
-        if tc_is_gc(key[j]):
-            s.collectable += sign
-
-
-cdef inline void take_out(Store* s, uint32_t i, PyObject** spoils) noexcept:
-    """Detaches entry i from order and index; its references become the caller's to drop.
-
-    `spoils` has room for the value and `width` key objects. The place i is left blank: the
-    caller fills it again or closes the gap.
-    """
-    cdef Entry* e = at(s, i)
-    spoils[0] = e.value
-    memcpy(spoils + 1, key_of(e), s.width * sizeof(void*))
-    count_collectable(s, e.value, key_of(e), -1)
-    if s.weight_at:
-        s.weight -= wide(e, s.weight_at)[0]
-    index_remove(s, i)
-    unlink(s, e)
-    s.changes += 1
-
-
-cdef inline void close_gap(Store* s, uint32_t i) noexcept:
-    """Moves the last entry to the blank place i; chains are the caller's business."""
-    cdef uint32_t last = s.used
-    cdef uint32_t* slot
-    cdef Entry* e
-    if i != last:
-        slot = index_slot(s, last)
-        slot[0] += i - last
-        e = at(s, i)
-        memcpy(e, at(s, last), s.stride)
-        at(s, e.prev).next = i
-        at(s, e.next).prev = i
-    s.used -= 1
-    shrink_index(s)
-    give_back(s)
-
-
-# -- flights ---------------------------------------------------------------------------------------
-
-# Never on the C stack of who calls: greenlets swap stacks in the middle of a call.
-
-cdef inline void take_off(Store* s, FlightLink* flight, uint64_t hash) noexcept nogil:
-    flight.hash = hash
-    flight.grounded = False
-    flight.prev = NULL
-    flight.next = s.flights
-    if s.flights != NULL:
-        s.flights.prev = flight
-    s.flights = flight
-
-
-cdef inline void touch_down(Store* s, FlightLink* flight) noexcept nogil:
-    if flight.prev != NULL:
-        flight.prev.next = flight.next
-    else:
-        s.flights = flight.next
-    if flight.next != NULL:
-        flight.next.prev = flight.prev
-
-
-cdef inline void ground(Store* s, uint64_t hash, bint all) noexcept nogil:
-    cdef FlightLink* flight = s.flights
-    while flight != NULL:
-        if all or flight.hash == hash:
-            flight.grounded = True
-        flight = flight.next
-
-
-cdef inline FlightLink* start_flight(Store* s, uint64_t hash) noexcept:
-    """A flight of the C core's own, to be ended by `end_flight`; NULL if there is no memory."""
-    cdef FlightLink* flight = s.spare_flights
-    if flight != NULL:
-        s.spare_flights = flight.next
-    else:
-        flight = <FlightLink*> malloc(sizeof(FlightLink))
-        if flight == NULL:
-            return NULL
-    take_off(s, flight, hash)
-    return flight
-
-
-cdef inline void end_flight(Store* s, FlightLink* flight) noexcept nogil:
-    touch_down(s, flight)
-    flight.next = s.spare_flights
-    s.spare_flights = flight
-
-
-cdef inline void free_flights(Store* s) noexcept:
-    cdef FlightLink* flight
-    while s.spare_flights != NULL:
-        flight = s.spare_flights
-        s.spare_flights = flight.next
-        free(flight)

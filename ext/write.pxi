@@ -4,11 +4,11 @@ cdef int64_t lasts_for(Table table, ttl) except? -1:
     """Nanoseconds an entry lasts, from a `ttl` argument; INT64_MAX is for ever."""
     if ttl is None:
         return INT64_MAX
-    return nanoseconds(ttl) if ttl else table.fresh_for
+    return as_int64(ttl) if ttl else table.fresh_for
 
 
-cdef int64_t nanoseconds(number) except? -1:
-    """An int as a Store keeps it: from 292 years on it is for ever."""
+cdef int64_t as_int64(number) except? -1:
+    """An int as a Store keeps it; of nanoseconds, 292 years are for ever."""
     try:
         return number
     except OverflowError:
@@ -30,11 +30,9 @@ cdef int write(
     `absent` is the count of changes at which the key was known not to be there.
     """
     cdef Store* s = &self.store
-    cdef PyObject** spoils = <PyObject**> tc_alloca((s.width + 1) * sizeof(void*))
-    cdef PyObject* old
-    cdef uint32_t i, j, taken = 0
+    cdef Spoils spoils
     cdef int64_t now = 0
-    cdef Entry* e
+    cdef int stored
     cdef tuple packed = None
     cdef Owner owner = None
     if self.limit == 0:
@@ -46,54 +44,81 @@ cdef int write(
         packed = self.pack(look, owner)
     if s.detour & WATCHFUL:
         now = self.read_clock()
-    while True:
-        tc_acquire(&s.lock)
-        i = NONE if s.changes == absent else locate(s, look)
+    no_spoils(&spoils, s.width + 2, <PyObject**> tc_alloca((s.width + 2) * sizeof(void*)))
+    seize(s)
+    if s.timer_at:
+        self.reclaim(now, &spoils)
+    stored = write_inside(
+        self, look, value, now, lasts, weight, replace, absent, flight, packed, owner, &spoils
+    )
+    let_go(s)
+    settle(self, &spoils)
+    if stored == NO_MEMORY:
+        raise MemoryError
+    if stored == RAISED:
+        raise_again()
+    return stored
+
+
+cdef enum:
+    NO_MEMORY = -2
+    RAISED = -1
+
+
+cdef int write_inside(
+    Table self, Look* look, PyObject* value, int64_t now, int64_t lasts, int64_t weight,
+    bint replace, uint64_t absent, FlightLink* flight, tuple packed, Owner owner, Spoils* spoils,
+) noexcept:
+    """The part of a write that has the Store to itself. What leaves is among the spoils."""
+    cdef Store* s = &self.store
+    cdef uint32_t i = NONE, j
+    cdef PyObject** record
+    cdef Entry* e
+    if s.changes != absent:
+        i = locate(s, look)
         if i == ERROR:
-            tc_release(&s.lock)
-            raise_again()
-        # Asked now, because all of the above may have run anybody's code.
-        if self.limit == 0 or (flight != NULL and flight.grounded):
-            tc_release(&s.lock)
+            return RAISED
+    # Asked now, because all of the above may have run anybody's code.
+    if self.limit == 0 or (flight != NULL and flight.grounded):
+        return 0
+    if i != NONE and is_dead(s, at(s, i), now):
+        if not self.uproot(i, EXPIRED, spoils):
+            return NO_MEMORY
+        i = NONE
+    if tc_unlikely(self.heaviest >= 0 and weight > self.heaviest):
+        s.rejections += 1
+        if i != NONE and (replace or not is_fresh(s, at(s, i), now)):
+            self.uproot(i, REPLACED, spoils)
+        return 0
+    if i != NONE:
+        if not replace and is_fresh(s, at(s, i), now):
             return 0
-        if i == NONE:
-            break
-        e = at(s, i)
-        if is_dead(s, e, now):
-            self.drop_entry(i, &s.expirations)
-            continue
-        if not replace and is_fresh(s, e, now):
-            tc_release(&s.lock)
-            return 0
-        old = e.value
-        s.collectable += <uint64_t> tc_is_gc(value) - <uint64_t> tc_is_gc(old)
-        tc_own(value)
-        e.value = value
-        if s.weight_at:
-            s.weight -= wide(e, s.weight_at)[0]
-        set_columns(s, e, now, lasts, self.stale_for, weight)
-        touch(s, e, i)
-        s.stores += 1
-        tc_release(&s.lock)
-        tc_drop(old)
-        return 1
+        return replace_value(self, i, value, now, lasts, weight, spoils)
+    if s.weight_at:
+        while s.used and self.is_full(1, weight):
+            i = victim_of(s)
+            if not self.uproot(i, self.cause_to_leave(i, now), spoils):
+                return NO_MEMORY
     if self.limit >= 0 and s.used >= self.limit:
-        i = at(s, 0).prev
+        # One goes, and the new one takes its place.
+        record = one_more(spoils, SIZE)
+        if record == NULL:
+            return NO_MEMORY
+        i = victim_of(s)
+        if s.detour or s.weak:
+            (record - 1)[0] = <PyObject*> <size_t> self.cause_to_leave(i, now)
+        self.tally(<int> <size_t> (record - 1)[0])
         self.unchain(i)
-        take_out(s, i, spoils)
-        s.evictions += 1
-        taken = s.width + 1
+        take_out(s, i, record)
         if s.old != NULL:
             move_slots(s, BATCH)
     else:
         s.changes += 1
-        if not make_room(s) or not tend_index(s):
-            tc_release(&s.lock)
-            raise MemoryError
+        if not make_room(s) or not tend_index(s) or (s.timer_at and not start_wheel(s, now)):
+            return NO_MEMORY
         s.used += 1
         i = s.used
     e = at(s, i)
-    e.hash = look.hash
     e.value = value
     tc_own(value)
     if not s.packed:
@@ -106,29 +131,55 @@ cdef int write(
         tc_own(key_of(e)[j])
     count_collectable(s, value, key_of(e), 1)
     set_columns(s, e, now, lasts, self.stale_for, weight)
+    put_in(s, i, look.hash)
     if s.weak:
         if not owner.listed:        # its last entry left just now, or the table was cleared
             self.enlist(owner)
         self.chain(owner, i)
-    index_add(s, i, look.hash)
-    link_first(s, e, i)
+    if s.timer_at:
+        schedule(s, i)
     s.stores += 1
-    tc_release(&s.lock)
-    for j in range(taken):
-        tc_drop(spoils[j])
+    return 1
+
+
+cdef int replace_value(
+    Table self, uint32_t i, PyObject* value, int64_t now, int64_t lasts, int64_t weight,
+    Spoils* spoils,
+) noexcept:
+    """A new value for an entry that keeps its key, and counts as used."""
+    cdef Store* s = &self.store
+    cdef Entry* e = at(s, i)
+    cdef PyObject* old = e.value
+    cdef PyObject** record = one_more(spoils, REPLACED if old != value else UNTOLD)
+    cdef uint32_t j
+    if record == NULL:
+        return NO_MEMORY
+    record[0] = old
+    memcpy(record + 1, key_of(e), s.width * sizeof(void*))
+    for j in range(s.width):
+        tc_own(record[1 + j])
+    s.collectable += <uint64_t> tc_is_gc(value) - <uint64_t> tc_is_gc(old)
+    tc_own(value)
+    e.value = value
+    if s.weight_at:
+        s.weight -= wide(e, s.weight_at)[0]
+    if s.timer_at:
+        unschedule(s, i)
+    set_columns(s, e, now, lasts, self.stale_for, weight)
+    if s.timer_at:
+        schedule(s, i)
+    touch(s, i)
+    s.stores += 1
+    while s.used and self.is_full(0, 0):
+        i = victim_of(s)
+        if not self.uproot(i, self.cause_to_leave(i, now), spoils):
+            break
     return 1
 
 
 cdef uint32_t locate(Store* s, Look* look) noexcept:
     """`find`, compiled once."""
     return find(s, look)
-
-
-cdef inline int64_t later(int64_t now, int64_t lasts) noexcept:
-    """The sum; INT64_MAX, which is for ever, and its negative are the bounds."""
-    if lasts == INT64_MAX or (now > 0 and lasts > INT64_MAX - now):
-        return INT64_MAX
-    return -INT64_MAX if now < 0 and lasts < -INT64_MAX - now else now + lasts
 
 
 cdef void set_columns(
@@ -138,6 +189,8 @@ cdef void set_columns(
         wide(e, s.fresh_at)[0] = later(now, lasts)
     if s.stale_at:
         wide(e, s.stale_at)[0] = later(wide(e, s.fresh_at)[0], stale_for)
+    if s.idle_at:
+        wide(e, s.idle_at)[0] = later(now, s.idle_for)
     if s.weight_at:
         wide(e, s.weight_at)[0] = weight
         s.weight += weight

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from ._core import CoreInfo, core_info
 from .decorators import acache, cache, lru_cache, mcache
-from .errors import CacheKeyError, CacheOperationError, ConfigurationError, TwatCacheError
-from .stats import CacheInfo, Stats
+from .errors import (
+    CacheKeyError,
+    CacheOperationError,
+    ConfigurationError,
+    SerializationError,
+    TwatCacheError,
+)
+from .stats import CacheInfo, Stats, Warmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._registry import caches, clear_cache, get_stats
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
     __version__: str
@@ -27,25 +34,37 @@ __all__ = [
     "ConfigurationError",
     "CoreInfo",
     "LruCached",
+    "SerializationError",
     "Stats",
     "TwatCacheError",
+    "Warmed",
     "__version__",
     "acache",
     "cache",
+    "caches",
+    "clear_cache",
     "core_info",
+    "get_stats",
     "lru_cache",
     "mcache",
 ]
 
-_TYPES = ("AsyncBoundCached", "AsyncCached", "BoundCached", "Cached", "LruCached")
+_LATER = {
+    "types": ("AsyncBoundCached", "AsyncCached", "BoundCached", "Cached", "LruCached"),
+    "_registry": ("caches", "clear_cache", "get_stats"),
+}
 
 
 def __getattr__(name: str) -> object:
     """Loads what only annotations and curiosity ask for, and keeps it."""
-    if name in _TYPES:
+    if name in _LATER["types"]:
         from . import types
 
         value: object = getattr(types, name)
+    elif name in _LATER["_registry"]:
+        from . import _registry
+
+        value = getattr(_registry, name)
     elif name == "__version__":
         from importlib.metadata import version
 

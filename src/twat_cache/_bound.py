@@ -68,6 +68,10 @@ class BoundCached(_Partial):
         key: tuple[Any, ...] = self.__func__.cache_key(self.args[0], *args, **kwargs)
         return key
 
+    def warm(self, /, calls: Any, workers: Any = None, progress: Any = None) -> Any:
+        """Makes calls on the object ahead of time, those that have no fresh entry yet."""
+        return self.__func__._warm((self.args[0],), calls, workers, progress)
+
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
         """The function's own text."""

@@ -5,8 +5,8 @@ not belong to this release, can't be loaded (a subinterpreter, a foreign interpr
 wanted. Two switches decide otherwise: `TWAT_CACHE_NO_EXTENSIONS=1` forces the pure core,
 `TWAT_CACHE_REQUIRE_EXTENSIONS=1` turns every fall to it into an ImportError.
 
-The rest of the library takes `Gate` and `Table` from here and never asks which core they are of.
-For type checkers they are the pure core's.
+The rest of the library takes what a core offers from here and never asks which core it is of. For
+type checkers it is the pure core's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Literal, NamedTuple
 
-    from ._core_py import Gate, Table
+    from ._core_py import MARK, POLICIES, Gate, Table, gates
 
     class _CoreInfo(NamedTuple):
         name: Literal["compiled", "pure"]
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 else:
     _CoreInfo = namedtuple("_CoreInfo", "name reason abi")
 
-__all__ = ["ABI", "CoreInfo", "Gate", "Table", "core_info"]
+__all__ = ["ABI", "MARK", "POLICIES", "CoreInfo", "Gate", "Table", "core_info", "gates"]
 
-ABI = 1
+ABI = 2
 """What the library and its cores agreed on; a core that carries another number is not used."""
 
 _FORBIDDEN = "TWAT_CACHE_NO_EXTENSIONS"
@@ -112,5 +112,8 @@ def _choose() -> tuple[ModuleType, CoreInfo]:
 
 _core, _info = _choose()
 if not TYPE_CHECKING:
+    MARK = _core.MARK
+    POLICIES = _core.POLICIES
     Gate = _core.Gate
     Table = _core.Table
+    gates = _core.gates

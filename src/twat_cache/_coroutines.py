@@ -115,11 +115,10 @@ async def _compute(
     flight = table.depart(key)
     try:
         result = await gate.function(*args, **kwargs)
-        decide = gate._recipe.decide
-        lasts = 0 if decide is None else decide(result, args, kwargs)
+        lasts, weight = gate._terms(result, args, kwargs)
         kept = gate._copied(result)
         if lasts is None or lasts >= 0:
-            table.land(flight, kept, lasts)
+            table.land(flight, kept, lasts, weight=weight)
     finally:
         table.abandon(flight)
     if leader is not None:

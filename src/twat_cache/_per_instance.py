@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from _weakref import ref
 from functools import update_wrapper
-from operator import add
 
+from ._kinds import is_coroutine_function
 from ._options import read_maxsize
 from ._unhashable import not_weakly
+from .errors import SerializationError
 from .stats import CacheInfo, Stats
 
 TYPE_CHECKING = False
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .cached import Cached
 
 __all__ = ["PerInstance"]
+
+_SUMMED = [name for name in Stats._fields if name not in ("maxsize", "max_weight")]
 
 
 class PerInstance:
@@ -38,7 +41,9 @@ class PerInstance:
         update_wrapper(self, function)
         self._recipe = recipe
         self._make = make
+        self._is_awaited = is_coroutine_function(function)
         self._maxsize = recipe.maxsize
+        self._max_weight: int | None = recipe.table.get("max_weight")
         self._homes: dict[int, tuple[ref[Any], Cached]] = {}
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -62,10 +67,9 @@ class PerInstance:
         try:
             alive = ref(instance, died)
         except TypeError as error:
-            name = self._recipe.name or self.__qualname__
-            raise not_weakly(name, instance) from error
+            raise not_weakly(self._label, instance) from error
         gate = self._make(self.__wrapped__, self._recipe, alone=True)
-        gate.resize(self._maxsize)
+        gate.resize(self._maxsize, max_weight=self._max_weight)
         if home is not None:  # of a dead object whose address this one has now
             homes.pop(ident, None)
         return homes.setdefault(ident, (alive, gate))[1]
@@ -80,11 +84,13 @@ class PerInstance:
         return CacheInfo(counts.hits, counts.misses, counts.maxsize, counts.currsize)
 
     def stats(self) -> Stats:
-        """The sums over all living objects; `maxsize` is that of each."""
-        counts = [0] * 9
+        """The sums over all living objects; `maxsize` and `max_weight` are those of each."""
+        totals = dict.fromkeys(_SUMMED, 0)
         for _, gate in self._living():
-            counts = [*map(add, counts, gate.stats())]  # maxsize, the last, falls off
-        return Stats._make((*counts, self._maxsize))
+            counts = gate.stats()._asdict()
+            for name in _SUMMED:
+                totals[name] += counts[name]
+        return Stats(**totals, maxsize=self._maxsize, max_weight=self._max_weight)
 
     def cache_clear(self) -> None:
         """Forgets all entries and counts of all objects."""
@@ -103,11 +109,58 @@ class PerInstance:
             for key, value in gate.items()
         ]
 
-    def resize(self, maxsize: int | None, /) -> None:
-        """Sets the bound of each object's table, of those to come too."""
+    def resize(self, maxsize: int | None, /, *, max_weight: Any = None) -> None:
+        """Sets the bounds of each object's table, of those to come too; as `Cached.resize`."""
+        if max_weight is not None:
+            self._max_weight = self._recipe.read_weight(max_weight)
         self._maxsize = read_maxsize(maxsize)
         for _, gate in self._living():
-            gate.resize(self._maxsize)
+            gate.resize(self._maxsize, max_weight=max_weight)
+
+    def sweep(self) -> int:
+        """Removes what is past its time, of all objects; tells how many entries those were."""
+        return sum(gate.sweep() for _, gate in self._living())
+
+    def close(self) -> None:
+        """Forgets all entries and counts of all objects, with the cause `"closed"`."""
+        for _, gate in self._living():
+            gate.close()
+
+    def save(self, _path: object, /) -> int:
+        """Saves nothing: each object has a cache of its own.
+
+        Raises:
+            SerializationError: Always; says what to do.
+        """
+        raise self._each_its_own("save")
+
+    def load(self, _path: object, /) -> int:
+        """Loads nothing: each object has a cache of its own.
+
+        Raises:
+            SerializationError: Always; says what to do.
+        """
+        raise self._each_its_own("load")
+
+    def _each_its_own(self, control: str) -> SerializationError:
+        return SerializationError(
+            f"{self._label}(): each object has a cache of its own, and a file holds one: use "
+            f"{control}() of an object's method"
+        )
+
+    def warm(self, calls: Any, workers: Any = None, progress: Any = None) -> Any:
+        """Makes calls ahead of time; the object is the first argument of each."""
+        from . import _warm
+
+        run = _warm.warm_awaiting if self._is_awaited else _warm.warm
+        return run(self, calls, workers, progress)
+
+    def _has(self, instance: object, /, *args: Any, **kwargs: Any) -> bool:
+        return self._of(instance)._has(instance, *args, **kwargs)
+
+    @property
+    def _label(self) -> str:
+        return self._recipe.name or self.__qualname__
 
     def invalidate(self, instance: object, /, *args: Any, **kwargs: Any) -> Any:
         """Forgets the entry of this call on the object; tells whether there was one."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from ._duration import seconds, ttl_of_result
+from ._duration import ttl_of_result
 from ._keys.plan import Plan
-from ._options import read_options
+from ._options import read_max_weight, read_options
+from ._size import read_size
+from .errors import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from ._pressure import MemoryLimit
+    from ._weighing import Weigh
 
     Decide = Callable[[Any, tuple[Any, ...], dict[str, Any]], int | None]
 
@@ -19,112 +24,124 @@ __all__ = [
     "keeps_first",
     "led_by_self",
     "nanoseconds",
-    "plain_recipe",
+    "shortened",
     "ttl_decider",
     "without_first",
 ]
 
 _UNREADABLE_METHOD = Plan(("self",), 1, 1, {}, True, True)
 _AGES = 3_000_000_000.0  # seconds, some 95 years: from here on a deadline is not worth its room
+_OF_THE_TABLE = {"maxsize", "ttl", "tti", "policy", "clock"}
 
 
 class Recipe:
     """The options of one decorator, read and decided; shared by all the gates that it makes.
 
+    The options have their own names, as `mcache` describes them, and here their defaults.
+
     Attributes:
-        maxsize: Most entries of a table, or None.
-        typed: Whether the arguments' types belong to the key.
-        key: The function that makes keys, or None.
-        ignore: Names of the parameters that are left out of the key.
-        unhashable: `"raise"`, `"bypass"` or `"digest"`.
-        method: Whether a first argument is held weakly; None is to be found out.
-        per_instance: Whether each object gets a table of its own.
-        name: What errors call the cache, or None for the function's own name.
-        clock: The tables' clock, or None.
-        ttl: Nanoseconds that entries stay fresh, or None.
+        table: What tables are made with besides their bound and their keys, as keywords.
         timed: Whether tables keep deadlines.
-        life: The ttl function as a core's `decide` hook, or None.
+        life: Tells how long a value lasts, where the table doesn't: a core's `decide` hook.
         decide: `life` and `cache_if` in one, for the core; None if there is neither.
+        weigh: The weigher as a core's `weigh` hook, or None.
         copier: What copies values on their way in and out, or None.
+        is_plain: Whether there is nothing to see to but the table.
     """
 
     maxsize: int | None = 1024
+    ttl: float | Callable[..., Any] | None = None
+    policy: str = "lru"
+    tti: float | None = None
+    jitter: float = 0.0
+    max_weight: int | None = None
+    weigher: Callable[..., Any] | None = None
+    max_bytes: int | None = None
+    memory_limit: MemoryLimit | None = None
+    on_removal: Callable[[Any, Any, str], object] | None = None
     typed: bool = False
     key: Callable[..., Any] | None = None
     ignore: tuple[str, ...] = ()
     unhashable: str = "raise"
+    cache_if: Callable[..., object] | None = None
     method: bool | None = None
     per_instance: bool = False
     name: str | None = None
+    copy: bool | Callable[[Any], Any] = False
     clock: Callable[[], int] | None = None
-    ttl: int | None = None
+
     timed: bool = False
     life: Decide | None = None
     decide: Decide | None = None
+    weigh: Weigh | None = None
     copier: Callable[[Any], Any] | None = None
 
-    def __init__(
-        self,
-        maxsize: Any,
-        ttl: Any,
-        policy: Any,
-        typed: Any,
-        key: Any,
-        ignore: Any,
-        unhashable: Any,
-        cache_if: Any,
-        method: Any,
-        per_instance: Any,
-        name: Any,
-        copy: Any,
-        clock: Any,
-    ) -> None:
-        self.maxsize, lasts, self.ignore = read_options(
-            maxsize,
-            ttl,
-            policy,
-            typed,
-            key,
-            ignore,
-            unhashable,
-            cache_if,
-            method,
-            per_instance,
-            name,
-            copy,
-            clock,
-        )
-        self.typed = typed
-        self.key = key
-        self.unhashable = unhashable
-        self.method = method
-        self.per_instance = per_instance
-        self.name = name
-        self.clock = clock
-        self.timed = lasts is not None
-        if lasts is not None:
-            if callable(lasts):
-                self.life = self.decide = ttl_decider(lasts)
-            else:
-                self.ttl = nanoseconds(lasts)
-        if cache_if is not None:
-            self.decide = _when(cache_if, self.life)
-        if copy is True:
+    def __init__(self, given: dict[str, Any]) -> None:
+        """Reads the options that were given, of whatever shape.
+
+        Raises:
+            ConfigurationError: As `read_options`.
+        """
+        if given:
+            self.__dict__.update(read_options(given))
+        self.table: dict[str, Any] = {}
+        if self.policy != "lru":
+            self.table["policy"] = self.policy
+        if self.clock is not None:
+            self.table["clock"] = self.clock
+        if self.ttl is not None or self.tti is not None:
+            self._set_times()
+        self.is_plain = self.life is None and given.keys() <= _OF_THE_TABLE
+        if self.is_plain:
+            return
+        if self.cache_if is not None:
+            self.decide = _when(self.cache_if, self.life)
+        self._set_bounds("maxsize" in given)
+        if self.copy is True:
             from copy import deepcopy
 
             self.copier = deepcopy
-        elif copy is not False:
-            self.copier = copy
+        elif self.copy is not False:
+            self.copier = self.copy
 
+    def _set_times(self) -> None:
+        self.timed = self.table["timed"] = True
+        if self.tti is not None:
+            self.table["tti"] = nanoseconds(self.tti)
+        if callable(self.ttl):
+            self.life = ttl_decider(self.ttl)
+        elif self.ttl is not None:
+            self.table["ttl"] = lasts = nanoseconds(self.ttl)
+            if self.jitter:
+                self.life = lambda result, args, kwargs: lasts
+        if self.jitter and self.life is not None:
+            self.life = _shortened(self.life, self.jitter)
+        self.decide = self.life
 
-def plain_recipe(maxsize: int, ttl: Any) -> Recipe:
-    """What `Recipe` makes of a good `maxsize` and a `ttl` that is no function, more quickly."""
-    recipe = object.__new__(Recipe)
-    recipe.maxsize = maxsize
-    if ttl is not None:
-        recipe.ttl = nanoseconds(seconds(ttl))
-        recipe.timed = True
-    return recipe
+    def _set_bounds(self, is_counted: bool) -> None:
+        bound = self.max_weight if self.max_bytes is None else self.max_bytes
+        if bound is not None:
+            self.table["max_weight"] = bound
+            if not is_counted:
+                self.maxsize = None
+        elif self.maxsize is None and self.memory_limit is not None:
+            self.table["ordered"] = True  # nothing leaves for room, yet some may have to
+        if self.weigher is not None:
+            from ._weighing import by_weigher
+
+            self.weigh = by_weigher(self.weigher)
+
+    def read_weight(self, bound: Any) -> int:
+        """Another bound for the sum of weights, in the units of the one that was given.
+
+        Raises:
+            ConfigurationError: It isn't accepted, or there was none.
+        """
+        if self.max_bytes is not None:
+            return read_size(bound, option="max_weight")
+        if self.max_weight is None:
+            raise refused("max_weight", bound, "None, since entries have no weights")
+        return read_max_weight(bound)
 
 
 def nanoseconds(length: float) -> int | None:
@@ -142,6 +159,19 @@ def ttl_decider(ttl: Callable[..., Any], option: str = "ttl") -> Decide:
         return nanoseconds(lasts) if lasts > 0 else -1
 
     return decide
+
+
+def shortened(lasts: int | None, jitter: float) -> int | None:
+    """A number of nanoseconds, less a random part of it: up to `jitter` of the whole."""
+    if not lasts or lasts < 0:
+        return lasts
+    from random import random
+
+    return max(1, int(lasts * (1.0 - jitter * random())))
+
+
+def _shortened(life: Decide, jitter: float) -> Decide:
+    return lambda result, args, kwargs: shortened(life(result, args, kwargs), jitter)
 
 
 def _when(cache_if: Callable[..., object], life: Decide | None) -> Decide:

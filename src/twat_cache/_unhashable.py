@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .cached import Cached
+    from .controls import Controls
 
 __all__ = ["ByContent", "answer_anyway", "check_owner", "hashable_key", "not_weakly"]
 
@@ -37,7 +37,7 @@ class ByContent:
 
 
 def answer_anyway(
-    gate: Cached, args: tuple[Any, ...], kwargs: dict[str, Any], error: TypeError
+    gate: Controls, args: tuple[Any, ...], kwargs: dict[str, Any], error: TypeError
 ) -> Any:
     """Answers a call whose key the core couldn't use: its `on_key_error` hook.
 
@@ -54,7 +54,7 @@ def answer_anyway(
 
 
 def hashable_key(
-    gate: Cached, key: tuple[Any, ...], args: tuple[Any, ...], error: TypeError
+    gate: Controls, key: tuple[Any, ...], args: tuple[Any, ...], error: TypeError
 ) -> tuple[Any, ...] | None:
     """A key that can be hashed in place of one that couldn't, or None to do without a cache.
 
@@ -84,7 +84,7 @@ def hashable_key(
     return tuple(vector)
 
 
-def check_owner(gate: Cached, key: tuple[Any, ...], error: TypeError | None = None) -> None:
+def check_owner(gate: Controls, key: tuple[Any, ...], error: TypeError | None = None) -> None:
     """Sees to it that the object whose method is called can be held weakly.
 
     Raises:
@@ -117,7 +117,7 @@ def _is_hashable(value: object) -> bool:
 
 
 def _refusal(
-    gate: Cached,
+    gate: Controls,
     key: tuple[Any, ...],
     args: tuple[Any, ...],
     index: int,
@@ -139,7 +139,7 @@ def _refusal(
     )
 
 
-def _parameter(gate: Cached, key: tuple[Any, ...], args: tuple[Any, ...], index: int) -> str:
+def _parameter(gate: Controls, key: tuple[Any, ...], args: tuple[Any, ...], index: int) -> str:
     """The name of the parameter that stands at an index of the key."""
     plan = gate._binding
     kept = [name for i, name in enumerate(plan.names) if i not in plan.ignored]

@@ -57,6 +57,11 @@ class AsyncCached(Cached):
         self._leaders.clear()
         super().cache_clear()
 
+    def close(self) -> None:
+        """Forgets all entries and counts, as `Cached.close`."""
+        self._leaders.clear()
+        super().close()
+
     async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets this call's entry, as `Cached.invalidate`."""
         key = self._key_for(args, kwargs)
@@ -86,10 +91,14 @@ class AsyncCached(Cached):
 
     async def contains(self, /, *args: Any, **kwargs: Any) -> bool:
         """Whether there is a fresh entry, as `Cached.contains`."""
-        found: bool = super().contains(*args, **kwargs)
-        return found
+        return self._has(*args, **kwargs)
 
     async def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> None:
         """Stores a value by hand, as `Cached.put`."""
         forget_leaders(self, self._key_to_put(args, kwargs))
         super().put(value, *args, ttl_=ttl_, **kwargs)
+
+    def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
+        from ._warm import warm_awaiting
+
+        return warm_awaiting(self, calls, workers, progress, first)

@@ -6,18 +6,23 @@ from functools import cached_property, partial
 
 from ._bound import BoundClassMethod
 from ._kinds import is_coroutine_function, is_generator_function
-from ._options import (
-    generator_refused,
-    not_a_coroutine_function,
-    not_a_function,
-    unknown_option,
-)
-from ._recipe import Recipe, plain_recipe
+from ._options import generator_refused, not_a_coroutine_function, not_a_function
+from ._recipe import Recipe
 from .cached import Cached, plainly
 from .errors import refused
 from .wrapper import LruCached
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any, ParamSpec, TypeVar
+
+    from typing_extensions import Unpack
+
+    from . import types as t
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 if not TYPE_CHECKING:
 
     def overload(signature):
@@ -25,34 +30,45 @@ if not TYPE_CHECKING:
 
 
 else:
-    from collections.abc import Callable, Collection
-    from typing import Any, Literal, ParamSpec, TypeVar, overload
-
-    from . import types as t
-
-    P = ParamSpec("P")
-    R = TypeVar("R")
-    Ttl = t.Duration | Callable[..., t.Duration | None] | None
+    from typing import overload
 
 __all__ = ["acache", "cache", "lru_cache", "mcache"]
 
-_OPTIONS = (
-    "maxsize",
-    "ttl",
-    "policy",
-    "typed",
-    "key",
-    "ignore",
-    "unhashable",
-    "cache_if",
-    "method",
-    "per_instance",
-    "name",
-    "copy",
-    "clock",
-)
+_DEFAULTS = Recipe({})
 _DESCRIPTORS = (staticmethod, classmethod, property, cached_property)
+_BY_POSITION = ("maxsize", "ttl", "policy")
 _PLAIN, _COROUTINES = "mcache", "acache"
+
+
+def _signature(
+    maxsize: int | None = 1024,
+    ttl: t.Ttl = None,
+    policy: t.Policy = "lru",
+    *,
+    tti: t.Duration | None = None,
+    jitter: float = 0.0,
+    max_weight: int | None = None,
+    weigher: Callable[..., int] | None = None,
+    max_bytes: int | str | None = None,
+    memory_limit: int | str | None = None,
+    on_removal: t.OnRemoval | None = None,
+    typed: bool = False,
+    key: Callable[..., object] | None = None,
+    ignore: Collection[str] = (),
+    unhashable: t.Unhashable = "raise",
+    cache_if: Callable[..., object] | None = None,
+    method: bool | None = None,
+    per_instance: bool = False,
+    name: str | None = None,
+    copy: bool | Callable[[Any], Any] = False,
+    clock: Callable[[], int] | None = None,
+) -> t.Decorator:
+    """What `inspect.signature` and `help` show of `mcache` and `acache`.
+
+    They themselves take `*given, **options`: with twenty parameters to fill in, the mere call would
+    cost half as much as decorating a function may. `t.Options` says the same to type checkers.
+    """
+    raise NotImplementedError
 
 
 @overload
@@ -72,37 +88,11 @@ def mcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 @overload
 def mcache(
     maxsize: int | None = 1024,
-    ttl: Ttl = None,
-    policy: Literal["lru"] = "lru",
-    *,
-    typed: bool = False,
-    key: Callable[..., object] | None = None,
-    ignore: Collection[str] = (),
-    unhashable: Literal["raise", "bypass", "digest"] = "raise",
-    cache_if: Callable[..., object] | None = None,
-    method: bool | None = None,
-    per_instance: bool = False,
-    name: str | None = None,
-    copy: bool | Callable[[Any], Any] = False,
-    clock: Callable[[], int] | None = None,
+    ttl: t.Ttl = None,
+    policy: t.Policy = "lru",
+    **options: Unpack[t.Options],
 ) -> t.Decorator: ...
-def mcache(
-    maxsize: Any = 1024,
-    ttl: Any = None,
-    policy: Any = "lru",
-    *,
-    typed: Any = False,
-    key: Any = None,
-    ignore: Any = (),
-    unhashable: Any = "raise",
-    cache_if: Any = None,
-    method: Any = None,
-    per_instance: Any = False,
-    name: Any = None,
-    copy: Any = False,
-    clock: Any = None,
-    **unknown: Any,
-) -> Any:
+def mcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - the arguments of _signature
     """Caches a function's results in memory, most recently used first; makes a `Cached`.
 
     Use it bare, `@mcache`, or with options, `@mcache(maxsize=100, ttl="10m")`. On a coroutine
@@ -120,7 +110,28 @@ def mcache(
             `"1h30m"`, or a function `(result, *args, **kwargs)` that returns any of these, None
             (for ever), or 0 or less (don't store). Measured by a monotonic clock, exact to some
             4 ms. None is for ever.
-        policy: Which entry leaves when there is no more room: `"lru"`, the least recently used.
+        policy: Which entry leaves when there is no more room: `"lru"`, the least recently used;
+            `"fifo"`, the oldest; `"random"`, any; `"lfu"`, the least frequently used; or what
+            `"sieve"`, `"s3fifo"` and `"tinylfu"` find out to be worth the least.
+        tti: How long an entry may go unused, as a length of time like `ttl`'s, which can stand
+            beside it. None is for ever.
+        jitter: Takes a random part off each ttl, from 0 to this fraction of it (0 to 1), so that
+            entries stored together don't expire together.
+        max_weight: Most that all entries may weigh together, 0 or more, in the weigher's units.
+            Takes the place of `maxsize`, unless that is given, too. A result that is heavier than
+            this is returned and not stored.
+        weigher: A function `(result, *args, **kwargs)` that gives an entry's weight, an int from 0
+            on; called before the entry is stored.
+        max_bytes: Most bytes that all entries may take together, estimated: an int, or a text like
+            `"64MB"` (kB, MB, GB are decimal, KiB, MiB, GiB binary). Takes the place of `maxsize`
+            as `max_weight` does.
+        memory_limit: Let entries go while more memory than this is in use: `"80%"` of the
+            machine's, or `"2GB"` or an int by this process. Looked at before an entry is stored,
+            at most ten times a second. Needs psutil: `pip install 'twat-cache[memory]'`.
+        on_removal: A function `(key, value, cause)` that is called after an entry has left; the
+            cause is `"expired"`, `"size"`, `"explicit"`, `"replaced"`, `"collected"` or
+            `"closed"`. It may use the cache. What it raises is logged once for each class and
+            counted.
         typed: Equal arguments of different types, such as 1 and 1.0, are different.
         key: A function of the call's arguments that makes the key instead. Objects are then held
             as the key holds them.
@@ -135,53 +146,17 @@ def mcache(
         copy: Store a copy of each result and give copies of it: True makes deep copies, a
             function makes its own. The caller who computed it gets the result itself.
         clock: A function that tells the time in nanoseconds, for tests.
-        **unknown: Not accepted; any other option is an error that says what was meant.
 
     Raises:
-        ConfigurationError: An option has a value that isn't accepted or doesn't exist, or what
-            is decorated is no function, or is a generator function.
+        ConfigurationError: An option has a value that isn't accepted or doesn't exist, two
+            contradict each other, psutil is missing, or what is decorated is no function, or is a
+            generator function.
     """
-    function = None
-    if type(maxsize) is not int and _is_decoratable(maxsize):
-        function, maxsize = maxsize, 1024
-    if unknown:
-        raise unknown_option(*next(iter(unknown.items())), _OPTIONS)
-    if (
-        key is cache_if is method is name is clock is None
-        and typed is per_instance is copy is False
-        and policy == "lru"
-        and ignore == ()
-        and unhashable == "raise"
-        and type(maxsize) is int
-        and maxsize >= 0
-        and not callable(ttl)
-    ):
-        plain = _DEFAULT if ttl is None and maxsize == 1024 else plain_recipe(maxsize, ttl)
-        if function is None:
-            return partial(_plainly, recipe=plain)
-        return plainly(function, plain) or _decorated(function, plain, _PLAIN)
-    recipe = Recipe(
-        maxsize,
-        ttl,
-        policy,
-        typed,
-        key,
-        ignore,
-        unhashable,
-        cache_if,
-        method,
-        per_instance,
-        name,
-        copy,
-        clock,
-    )
-    if function is not None:
-        return _decorated(function, recipe, _PLAIN)
-
-    def decorator(function: Any) -> Any:
-        return _decorated(function, recipe, _PLAIN)
-
-    return decorator
+    if not options and len(given) == 1:
+        made = plainly(given[0], _DEFAULTS)
+        if made is not None:
+            return made
+    return _decorator(_PLAIN, given, options)
 
 
 @overload
@@ -193,90 +168,23 @@ def acache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...
 @overload
 def acache(
     maxsize: int | None = 1024,
-    ttl: Ttl = None,
-    policy: Literal["lru"] = "lru",
-    *,
-    typed: bool = False,
-    key: Callable[..., object] | None = None,
-    ignore: Collection[str] = (),
-    unhashable: Literal["raise", "bypass", "digest"] = "raise",
-    cache_if: Callable[..., object] | None = None,
-    method: bool | None = None,
-    per_instance: bool = False,
-    name: str | None = None,
-    copy: bool | Callable[[Any], Any] = False,
-    clock: Callable[[], int] | None = None,
+    ttl: t.Ttl = None,
+    policy: t.Policy = "lru",
+    **options: Unpack[t.Options],
 ) -> t.AsyncDecorator: ...
-def acache(
-    maxsize: Any = 1024,
-    ttl: Any = None,
-    policy: Any = "lru",
-    *,
-    typed: Any = False,
-    key: Any = None,
-    ignore: Any = (),
-    unhashable: Any = "raise",
-    cache_if: Any = None,
-    method: Any = None,
-    per_instance: Any = False,
-    name: Any = None,
-    copy: Any = False,
-    clock: Any = None,
-    **unknown: Any,
-) -> Any:
+def acache(*given: Any, **options: Any) -> Any:
     """Caches a coroutine function's results in memory; makes an `AsyncCached`.
 
     The same as `mcache`, with the same options, but it refuses anything else than a coroutine
-    function. Calls are awaited, and so are `invalidate`, `refresh`, `peek`, `contains` and `put`.
+    function. Calls are awaited, and so are `invalidate`, `refresh`, `peek`, `contains`, `put` and
+    `warm`.
     Tasks of one event loop that miss the same key share one computation; an exception reaches
     all of them and is not kept; cancelling one of them doesn't disturb the others.
-
-    Args:
-        maxsize: As for `mcache`.
-        ttl: As for `mcache`.
-        policy: As for `mcache`.
-        typed: As for `mcache`.
-        key: As for `mcache`.
-        ignore: As for `mcache`.
-        unhashable: As for `mcache`.
-        cache_if: As for `mcache`.
-        method: As for `mcache`.
-        per_instance: As for `mcache`.
-        name: As for `mcache`.
-        copy: As for `mcache`.
-        clock: As for `mcache`.
-        **unknown: Not accepted; any other option is an error that says what was meant.
 
     Raises:
         ConfigurationError: As for `mcache`, or the function isn't a coroutine function.
     """
-    function = None
-    if type(maxsize) is not int and _is_decoratable(maxsize):
-        function, maxsize = maxsize, 1024
-    if unknown:
-        raise unknown_option(*next(iter(unknown.items())), _OPTIONS)
-    recipe = Recipe(
-        maxsize,
-        ttl,
-        policy,
-        typed,
-        key,
-        ignore,
-        unhashable,
-        cache_if,
-        method,
-        per_instance,
-        name,
-        copy,
-        clock,
-    )
-    if function is not None:
-        return _decorated(function, recipe, _COROUTINES)
-
-    def decorator(function: Any) -> Any:
-        return _decorated(function, recipe, _COROUTINES)
-
-    return decorator
+    return _decorator(_COROUTINES, given, options)
 
 
 @overload
@@ -316,33 +224,56 @@ def cache(user_function: Callable[P, R], /) -> t.LruCached[P, R]:
     return lru_cache(maxsize=None)(user_function)
 
 
-_DEFAULT = plain_recipe(1024, None)
+for _decorator_proper in (mcache, acache):
+    _decorator_proper.__wrapped__ = _signature  # type: ignore[attr-defined]
 
 
-def _plainly(function: Any, recipe: Recipe) -> Any:
-    return plainly(function, recipe) or _decorated(function, recipe, _PLAIN)
+def _decorator(kind: str, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A decorator with these options; or at once, if a function is given, what it makes of it."""
+    named = dict(zip(_BY_POSITION, given))  # noqa: B905 - more are refused next
+    if len(named) < len(given) or not named.keys().isdisjoint(options):
+        _refuse_arguments(kind, given, options)
+    if given and _is_decoratable(given[0]):
+        del named["maxsize"]
+    recipe = Recipe({**named, **options}) if named or options else _DEFAULTS
+    if "maxsize" in named or not given:
+        return partial(_decorated, recipe=recipe, kind=kind)
+    return _decorated(given[0], recipe, kind)
+
+
+def _refuse_arguments(kind: str, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+    from inspect import signature
+
+    try:
+        signature(_signature).bind(*given, **options)
+    except TypeError as error:
+        raise TypeError(f"{kind}() {error}") from None
 
 
 def _is_decoratable(value: object) -> bool:
     return callable(value) or isinstance(value, _DESCRIPTORS)
 
 
-def _decorated(function: Any, recipe: Recipe, decorator: str, method: bool | None = None) -> Any:
+def _decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = None) -> Any:
     """What a decorator makes of a function, or of a descriptor with a function inside."""
+    if recipe.is_plain and kind is _PLAIN and method is None:
+        made = plainly(function, recipe)
+        if made is not None:
+            return made
     if isinstance(function, _DESCRIPTORS):
-        return _rebuilt(function, recipe, decorator)
+        return _rebuilt(function, recipe, kind)
     if not callable(function):
-        raise not_a_function(function, decorator)
+        raise not_a_function(function, kind)
     is_coroutine = is_coroutine_function(function)
     if not is_coroutine and is_generator_function(function):
-        raise generator_refused(function, decorator)
+        raise generator_refused(function, kind)
     make: type[Cached] = Cached
     if is_coroutine:
         from .async_cached import AsyncCached
 
         make = AsyncCached
-    elif decorator is _COROUTINES:
-        raise not_a_coroutine_function(function, decorator)
+    elif kind is _COROUTINES:
+        raise not_a_coroutine_function(function, kind)
     if recipe.per_instance:
         if method is False:
             raise refused("per_instance", True, "False on a staticmethod, which has no instance")
@@ -353,15 +284,15 @@ def _decorated(function: Any, recipe: Recipe, decorator: str, method: bool | Non
 
 
 def _rebuilt(descriptor: Any, recipe: Recipe, decorator: str) -> Any:
-    """A descriptor of the same kind with the decorated function inside."""
-    kind = type(descriptor)
+    """A descriptor of the same class with the decorated function inside."""
+    cls = type(descriptor)
     if isinstance(descriptor, staticmethod):
-        return kind(_decorated(descriptor.__func__, recipe, decorator, method=False))
+        return cls(_decorated(descriptor.__func__, recipe, decorator, method=False))
     method = recipe.method is not False
     if isinstance(descriptor, property):
         getter = _decorated(descriptor.fget, recipe, decorator, method)
-        return kind(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
+        return cls(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
     if isinstance(descriptor, cached_property):
-        return kind(_decorated(descriptor.func, recipe, decorator, method))
+        return cls(_decorated(descriptor.func, recipe, decorator, method))
     function = _decorated(descriptor.__func__, recipe, decorator, method)
-    return BoundClassMethod(function) if kind is classmethod else kind(function)
+    return BoundClassMethod(function) if cls is classmethod else cls(function)

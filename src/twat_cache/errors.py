@@ -4,7 +4,8 @@
 TwatCacheError
 ├── ConfigurationError (ValueError)    an option that can't be honoured
 └── CacheOperationError                a call that a cache couldn't serve
-    └── CacheKeyError (TypeError)      an argument that can't be part of a key
+    ├── CacheKeyError (TypeError)      an argument that can't be part of a key
+    └── SerializationError             a value or a file that can't be written or read
 ```
 
 What a cached function itself raises passes through unchanged. Each class has the built-in base
@@ -14,7 +15,13 @@ so they survive pickling and copying.
 
 from __future__ import annotations
 
-__all__ = ["CacheKeyError", "CacheOperationError", "ConfigurationError", "TwatCacheError"]
+__all__ = [
+    "CacheKeyError",
+    "CacheOperationError",
+    "ConfigurationError",
+    "SerializationError",
+    "TwatCacheError",
+]
 
 _LONGEST = 80
 
@@ -33,6 +40,10 @@ class CacheOperationError(TwatCacheError):
 
 class CacheKeyError(CacheOperationError, TypeError):
     """An argument that can't be part of a key; names its type and the remedies, never its value."""
+
+
+class SerializationError(CacheOperationError):
+    """A value that can't be written, or a file that can't be read; says which and what to do."""
 
 
 def shown(value: object) -> str:

@@ -25,15 +25,29 @@ if TYPE_CHECKING:
         bypasses: int
         currsize: int
         maxsize: int | None
+        rejections: int = 0
+        listener_errors: int = 0
+        weight: int = 0
+        max_weight: int | None = None
+
+    class _Warmed(NamedTuple):
+        called: int
+        loaded: int
+        fresh: int
+        failed: int
+        error: Exception | None = None
 
 else:  # typing is too slow an import for the decorated path
     _CacheInfo = namedtuple("_CacheInfo", "hits misses maxsize currsize")
     _Stats = namedtuple(
         "_Stats",
-        "hits misses stores evictions expirations removals collected bypasses currsize maxsize",
+        "hits misses stores evictions expirations removals collected bypasses currsize maxsize"
+        " rejections listener_errors weight max_weight",
+        defaults=(0, 0, 0, None),
     )
+    _Warmed = namedtuple("_Warmed", "called loaded fresh failed error", defaults=(None,))
 
-__all__ = ["CacheInfo", "Stats"]
+__all__ = ["CacheInfo", "Stats", "Warmed"]
 
 
 class CacheInfo(_CacheInfo):
@@ -57,12 +71,16 @@ class Stats(_Stats):
         misses: Calls that ran the function to fill the cache.
         stores: Values put into the cache.
         evictions: Entries that left to make room.
-        expirations: Entries found past their deadline.
+        expirations: Entries that left past their time.
         removals: Entries taken out by `invalidate`.
         collected: Entries that left with the object they belonged to.
         bypasses: Calls that the function answered without a look-up.
         currsize: How many entries there are.
         maxsize: How many entries there is room for; None if there is no bound.
+        rejections: Results that were heavier than all entries may be together, and not stored.
+        listener_errors: How often the listener raised.
+        weight: What all entries weigh together; 0 if they have no weights.
+        max_weight: What they may weigh together; None if there is no such bound.
     """
 
     __slots__ = ()
@@ -72,3 +90,17 @@ class Stats(_Stats):
         """The share of look-ups that were hits, from 0 to 1; 0 before the first look-up."""
         looked_up = self.hits + self.misses
         return self.hits / looked_up if looked_up else 0.0
+
+
+class Warmed(_Warmed):
+    """What `warm()` did.
+
+    Attributes:
+        called: Calls that were made, since they had no fresh entry.
+        loaded: Those whose results are in the cache now.
+        fresh: Calls that weren't made, since they had one.
+        failed: Those that raised.
+        error: The first exception that was raised, to look into; None if there was none.
+    """
+
+    __slots__ = ()

@@ -10,12 +10,22 @@ signature. The one exception are `peek(..., default_=â€¦)` and `put(..., ttl_=â€
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
+from os import PathLike  # noqa: TC003 (for get_type_hints)
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from .stats import CacheInfo, Stats  # noqa: TC001 (for get_type_hints)
+from ._option_types import (
+    Cause,
+    Duration,
+    OnRemoval,
+    Options,
+    Policy,
+    Progress,
+    Ttl,
+    Unhashable,
+)
+from .stats import CacheInfo, Stats, Warmed  # noqa: TC001 (for get_type_hints)
 
 __all__ = [
     "AsyncBoundCached",
@@ -28,6 +38,7 @@ __all__ = [
     "Cached",
     "CachedClassMethod",
     "CachedStaticMethod",
+    "Cause",
     "ClassCached",
     "Decorator",
     "Duration",
@@ -35,6 +46,12 @@ __all__ = [
     "LruCached",
     "LruClassCached",
     "LruDecorator",
+    "OnRemoval",
+    "Options",
+    "Policy",
+    "Progress",
+    "Ttl",
+    "Unhashable",
 ]
 
 P = ParamSpec("P")
@@ -45,7 +62,6 @@ S = TypeVar("S")
 D = TypeVar("D")
 AnyProperty = TypeVar("AnyProperty", bound=property | cached_property[Any])
 Coro: TypeAlias = Coroutine[Any, Any, R]
-Duration: TypeAlias = int | float | str | timedelta
 
 
 class _Counted(Protocol):
@@ -68,10 +84,22 @@ class _Table(_Counted, Protocol[R]):
         """All that was counted."""
 
     def items(self) -> list[tuple[tuple[Any, ...], R]]:
-        """The entries, each a key and its value, the least recently used first."""
+        """The entries, each a key and its value, in the order in which they would leave."""
 
-    def resize(self, maxsize: int | None, /) -> None:
-        """Changes the bound; entries that no longer fit leave, the least recently used first."""
+    def resize(self, maxsize: int | None, /, *, max_weight: int | str | None = None) -> None:
+        """Changes the bounds; entries that no longer fit leave, as the policy chooses."""
+
+    def sweep(self) -> int:
+        """Removes all entries that are past their time; tells how many."""
+
+    def close(self) -> None:
+        """Forgets all entries and counts; a listener hears the cause `"closed"`."""
+
+    def save(self, path: str | PathLike[str]) -> int:
+        """Writes the fresh entries to a file; tells how many."""
+
+    def load(self, path: str | PathLike[str]) -> int:
+        """Stores the entries of a file that was saved; tells how many."""
 
 
 class BoundCached(_Table[R], Protocol[P, R]):
@@ -95,6 +123,11 @@ class BoundCached(_Table[R], Protocol[P, R]):
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
         """The key of this call's entry."""
+
+    def warm(
+        self, calls: Iterable[Any], workers: int | None = None, progress: Progress = None
+    ) -> Warmed:
+        """Makes calls ahead of time, those that have no fresh entry yet, in so many threads."""
 
     @overload
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None: ...
@@ -169,6 +202,11 @@ class AsyncBoundCached(_Table[R], Protocol[P, R]):
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
         """The key of this call's entry."""
+
+    async def warm(
+        self, calls: Iterable[Any], workers: int | None = None, progress: Progress = None
+    ) -> Warmed:
+        """Makes calls ahead of time, those that have no fresh entry yet, in so many tasks."""
 
     @overload
     async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import WRAPPER_ASSIGNMENTS
 
 from ._core import Gate, Table, core_info
-from .stats import CacheInfo
+from .stats import CacheInfo, Stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Wrapper(Gate):
     __wrapped__: Callable[..., Any]
     _is_typed = False
 
+    @property
+    def _errors(self) -> int:
+        """How often a listener raised."""
+        return 0
+
     def cache_info(self) -> CacheInfo:
         """Hits, misses, maxsize and currsize since the cache was made or cleared."""
         table = self.table
@@ -47,6 +52,13 @@ class Wrapper(Gate):
     def cache_clear(self) -> None:
         """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
         self.table.clear()
+
+    def _stats(self) -> Stats:
+        table = self.table
+        *counts, rejections = table.counters()
+        size = (len(table), table.maxsize)
+        weight = (table.weight, table.max_weight)
+        return Stats._make((*counts, *size, rejections, self._errors, *weight))
 
     def cache_parameters(self) -> dict[str, Any]:
         """The `maxsize` and `typed` of the cache, in a new dict."""
@@ -61,6 +73,12 @@ class Wrapper(Gate):
                 value = self.__dict__[name] = getattr(self.function, name)
                 return value
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _registered_name(self) -> str:
+        """What it is called among all caches."""
+        name = getattr(self, "__qualname__", None) or repr(self.function)
+        return f"{getattr(self, '__module__', None)}.{name}"
 
     def __reduce__(self) -> str:
         return self.__qualname__

@@ -45,6 +45,11 @@ CONTROLS = (
     "stats",
     "items",
     "resize",
+    "sweep",
+    "close",
+    "save",
+    "load",
+    "warm",
 )
 
 

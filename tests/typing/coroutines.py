@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from twat_cache import AsyncCached, acache, mcache
+from twat_cache import AsyncCached, Warmed, acache, mcache
 
 
 @acache
@@ -13,7 +13,7 @@ async def bare(number: int, *, text: str = "") -> float:
     return number + len(text)
 
 
-@acache(ttl="10m")
+@acache(ttl="10m", policy="s3fifo", tti="1m", max_bytes="1MB")
 async def called(number: int) -> float:
     return number
 
@@ -72,6 +72,11 @@ async def check_functions() -> None:
     await bare.put(1.5, 1, ttl_=5)
     assert_type(bare.cache_key(1), tuple[Any, ...])
     assert_type(bare.items(), list[tuple[tuple[Any, ...], float]])
+    assert_type(await bare.warm([1, 2], workers=4), Warmed)
+    assert_type(bare.sweep(), int)
+    assert_type(bare.save("file"), int)
+    assert_type(bare.load("file"), int)
+    bare.close()
     assert_type(await bare.__wrapped__(1), float)
     assert_type(await wants(called), float)
     assert_type(await wants_plain(called), float)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from typing_extensions import assert_type
 
 import twat_cache
-from twat_cache import Cached, CacheInfo, LruCached, Stats, cache, lru_cache, mcache
+from twat_cache import Cached, CacheInfo, LruCached, Stats, Warmed, cache, lru_cache, mcache
+from twat_cache.types import Cause, Options
 
 T = TypeVar("T")
 
@@ -46,6 +48,34 @@ def age(result: float, number: int) -> float | None:
 
 @mcache(ttl=age, key=last_digit, clock=lambda: 0, method=False)
 def with_functions(number: int) -> float:
+    return number
+
+
+def heard(key: tuple[Any, ...], value: float, cause: Cause) -> None:
+    assert_type(cause == "expired" and key == (), bool)
+
+
+def weight(result: float, number: int) -> int:
+    return int(result) + number
+
+
+@mcache(
+    None, "10m", "tinylfu", tti=60, jitter=0.1, max_weight=100, weigher=weight, on_removal=heard
+)
+def bounded(number: int) -> float:
+    return number
+
+
+@mcache(policy="sieve", max_bytes="64MB", memory_limit="80%")
+def bounded_by_bytes(number: int) -> float:
+    return number
+
+
+shared: Options = {"tti": timedelta(hours=1), "typed": True, "max_bytes": 10**6}
+
+
+@mcache(1000, **shared)
+def with_shared_options(number: int) -> float:
     return number
 
 
@@ -97,6 +127,9 @@ def check_calls() -> None:
     assert_type(full(1), float)
     assert_type(unbounded(1), float)
     assert_type(with_functions(1), float)
+    assert_type(bounded(1), float)
+    assert_type(bounded_by_bytes(1), float)
+    assert_type(with_shared_options(1), float)
     assert_type(several(1, "x", b"", b"", flag=True, extra=1), list[str])
     assert_type(lru_bare(1), str)
     assert_type(lru_called(number=1), str)
@@ -122,6 +155,14 @@ def check_controls() -> None:
     assert_type(bare.items(), list[tuple[tuple[Any, ...], float]])
     bare.resize(None)
     bare.resize(10)
+    bare.resize(None, max_weight="64MB")
+    assert_type(bare.sweep(), int)
+    assert_type(bare.save(Path("file")), int)
+    assert_type(bare.load("file"), int)
+    assert_type(bare.warm([1, (2,), {"number": 3}]), Warmed)
+    assert_type(bare.warm(range(10), workers=4, progress=True).failed, int)
+    bare.warm(range(10), progress=lambda done, total: done == total)
+    bare.close()
     assert_type(bare.cache_info(), CacheInfo)
     assert_type(bare.cache_info().maxsize, int | None)
     assert_type(bare.cache_parameters(), dict[str, Any])
@@ -137,3 +178,7 @@ def check_uses() -> None:
     assert_type(wants_lru(lru_called), CacheInfo)
     assert_type(lru_bare.__wrapped__(1), str)
     assert_type(twat_cache.core_info().reason, str)
+    assert_type(twat_cache.get_stats(), dict[str, Stats])
+    assert_type(twat_cache.get_stats("name"), Stats)
+    assert_type(twat_cache.clear_cache(), int)
+    assert_type([one.cache_info() for one in twat_cache.caches()], list[CacheInfo])

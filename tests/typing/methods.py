@@ -9,7 +9,7 @@ from functools import cached_property
 
 from typing_extensions import assert_type
 
-from twat_cache import CacheInfo, lru_cache, mcache
+from twat_cache import CacheInfo, Warmed, lru_cache, mcache
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def check_instance(shop: Shop, stall: Stall) -> None:
     assert_type(shop.price.peek("tea", default_=""), int | str)
     shop.price.put(3, "tea")
     shop.price.put(3, "tea", ttl_=1)
+    assert_type(shop.price.warm(["tea", ("milk", 2)]), Warmed)
     assert_type(shop.price.cache_info(), CacheInfo)
     assert_type(shop.price_lru.cache_info(), CacheInfo)
     assert_type(shop.opened_too("x"), int)

@@ -25,6 +25,14 @@ class Shop:
         return len(item)
 
 
+def weight_of(result: str) -> str:
+    return result
+
+
+def heard(key: int) -> None:
+    """Takes neither value nor cause."""
+
+
 def wrong_arguments(shop: Shop) -> None:
     half("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     half()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -43,6 +51,9 @@ def wrong_controls(shop: Shop) -> None:
     half.peek("x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     half.put("x", 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     half.resize("big")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    half.resize(None, max_weight=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    half.warm(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    half.save(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     text.invalidate(1)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     shop.price.invalidate(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -58,6 +69,12 @@ def wrong_options() -> None:
     mcache(ttl=[])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     mcache(policy="newest")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     mcache(unhashable="skip")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(tti=[])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(jitter="10%")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(max_weight="5kg")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(weigher=weight_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    mcache(max_bytes=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(on_removal=heard)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     mcache(nonsense=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     mcache(128, None, "lru", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     mcache()(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

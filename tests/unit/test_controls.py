@@ -173,6 +173,10 @@ def test_stats_tell_all_that_was_counted(tc, clock):
         "bypasses": 0,
         "currsize": 1,
         "maxsize": 2,
+        "rejections": 0,
+        "listener_errors": 0,
+        "weight": 0,
+        "max_weight": None,
     }
     assert stats.hit_ratio == 0.2
 
@@ -181,7 +185,7 @@ def test_cache_clear_forgets_entries_and_counts(tc):
     f = tc.mcache(lambda x: x)
     f(1), f(1)
     f.cache_clear()
-    assert f.stats() == (0,) * 9 + (1024,)
+    assert f.stats() == (0,) * 9 + (1024, 0, 0, 0, None)
     assert f.items() == []
 
 
@@ -307,3 +311,20 @@ def test_a_refresh_that_is_interrupted_leaves_nothing_behind(tc):
     assert f.stats().stores == 0
     f.put(5, 1)
     assert f(1) == 5
+
+
+def test_no_name_of_the_house_hides_one_of_the_core(tc):
+    async def coroutine_function(x):
+        return x
+
+    gate = vars(tc._core.Gate)
+    for f in (tc.mcache(add), tc.acache(coroutine_function), tc.lru_cache(add)):
+        ours = set().union(
+            *(
+                vars(cls)
+                for cls in type(f).__mro__
+                if cls.__module__ != "builtins" and cls is not tc._core.Gate
+            ),
+            vars(f),
+        )
+        assert {name for name in ours & set(gate) if not name.startswith("__")} == set()

@@ -77,7 +77,7 @@ def test_the_compiled_core_runs_where_it_was_built(request):
 
 def test_no_extensions_forces_the_pure_core():
     name, reason, _, gate = chosen(TWAT_CACHE_NO_EXTENSIONS="1")
-    assert (name, gate) == ("pure", "twat_cache._core_py")
+    assert (name, gate) == ("pure", "twat_cache._core_py.gate")
     assert "TWAT_CACHE_NO_EXTENSIONS" in reason
 
 
@@ -114,13 +114,13 @@ def test_where_none_was_built_a_requirement_is_refused_with_what_to_do(copy):
 
 
 def test_a_core_of_this_release_is_taken(copy):
-    stand_in(copy, "from ._core_py import ABI, Gate, Table")
+    stand_in(copy, "from ._core_py import ABI, MARK, POLICIES, Gate, Table, gates")
     assert chosen(copy)[0] == "compiled"
 
 
 @pytest.mark.parametrize("abi", ["ABI = 0", "ABI = 1_000", "ABI = None", ""])
 def test_a_stale_core_is_not_used(copy, abi):
-    stand_in(copy, f"from ._core_py import Gate, Table\n{abi}")
+    stand_in(copy, f"from ._core_py import MARK, POLICIES, Gate, Table, gates\n{abi}")
     name, reason, _, _ = chosen(copy)
     assert name == "pure"
     assert "stale" in reason

@@ -254,7 +254,7 @@ def test_the_controls_of_one_call_are_awaited(tc, clock):
         assert f.items() == []
         f.resize(5)
         f.cache_clear()
-        assert f.stats() == (0,) * 9 + (5,)
+        assert f.stats() == (0,) * 9 + (5, 0, 0, 0, None)
         with pytest.raises(TypeError, match="missing a required argument: 'x'"):
             await f.peek()
 

@@ -10,6 +10,7 @@ from twat_cache.errors import (
     CacheKeyError,
     CacheOperationError,
     ConfigurationError,
+    SerializationError,
     TwatCacheError,
     refused,
     shown,
@@ -25,6 +26,7 @@ EVERY_ERROR = [getattr(errors, name) for name in errors.__all__]
         (ConfigurationError, (TwatCacheError, ValueError)),
         (CacheOperationError, (TwatCacheError,)),
         (CacheKeyError, (CacheOperationError, TypeError)),
+        (SerializationError, (CacheOperationError,)),
     ],
 )
 def test_each_error_has_its_parents(error, parents):

@@ -2,38 +2,27 @@
 
 import sys
 from datetime import timedelta
+from inspect import signature
 
 import pytest
 
+from twat_cache import mcache
 from twat_cache._options import (
+    _READERS,
     generator_refused,
     not_a_coroutine_function,
     not_a_function,
+    read_max_weight,
     read_maxsize,
     read_options,
     unknown_option,
 )
+from twat_cache._recipe import Recipe
 from twat_cache.errors import ConfigurationError
-
-DEFAULTS = {
-    "maxsize": 1024,
-    "ttl": None,
-    "policy": "lru",
-    "typed": False,
-    "key": None,
-    "ignore": (),
-    "unhashable": "raise",
-    "cache_if": None,
-    "method": None,
-    "per_instance": False,
-    "name": None,
-    "copy": False,
-    "clock": None,
-}
 
 
 def read(**options):
-    return read_options(**{**DEFAULTS, **options})
+    return read_options(options)
 
 
 class Two:
@@ -41,31 +30,64 @@ class Two:
         return 2
 
 
+def test_the_signature_shows_every_option_with_its_default():
+    shown = {name: p.default for name, p in signature(mcache).parameters.items()}
+    assert list(shown) == list(_READERS)
+    assert shown == {name: getattr(Recipe, name) for name in _READERS}
+
+
 def test_the_defaults_pass():
-    assert read() == (1024, None, ())
+    defaults = {name: p.default for name, p in signature(mcache).parameters.items()}
+    assert read_options(defaults) == defaults
+
+
+def test_what_is_not_given_is_not_read():
+    assert read() == {}
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"maxsize": None}, (None, None, ())),
-        ({"maxsize": 0}, (0, None, ())),
-        ({"maxsize": sys.maxsize}, (sys.maxsize, None, ())),
-        ({"maxsize": Two()}, (2, None, ())),
-        ({"ttl": "1h30m"}, (1024, 5400.0, ())),
-        ({"ttl": timedelta(seconds=3)}, (1024, 3.0, ())),
-        ({"ttl": max}, (1024, max, ())),
-        ({"ignore": "x"}, (1024, None, ("x",))),
-        ({"ignore": ["x", "y"]}, (1024, None, ("x", "y"))),
-        ({"ignore": []}, (1024, None, ())),
-        ({"ignore": iter("ab")}, (1024, None, ("a", "b"))),
-        ({"typed": True, "method": True, "per_instance": True}, (1024, None, ())),
-        ({"method": False, "name": "n", "copy": True, "unhashable": "bypass"}, (1024, None, ())),
-        ({"copy": list, "clock": max, "key": max, "cache_if": max}, (1024, None, ())),
+        ({"maxsize": None}, {"maxsize": None}),
+        ({"maxsize": 0}, {"maxsize": 0}),
+        ({"maxsize": sys.maxsize}, {"maxsize": sys.maxsize}),
+        ({"maxsize": Two()}, {"maxsize": 2}),
+        ({"ttl": "1h30m"}, {"ttl": 5400.0}),
+        ({"ttl": timedelta(seconds=3)}, {"ttl": 3.0}),
+        ({"ttl": max}, {"ttl": max}),
+        ({"tti": "10m"}, {"tti": 600.0}),
+        ({"ttl": 5, "jitter": 1}, {"ttl": 5.0, "jitter": 1.0}),
+        ({"jitter": 0}, {"jitter": 0.0}),
+        ({"max_weight": 0, "weigher": len}, {"max_weight": 0, "weigher": len}),
+        ({"max_weight": Two(), "weigher": len}, {"max_weight": 2, "weigher": len}),
+        ({"max_bytes": "64MB"}, {"max_bytes": 64_000_000}),
+        ({"max_bytes": 1000, "maxsize": 5}, {"max_bytes": 1000, "maxsize": 5}),
+        ({"max_bytes": None, "max_weight": None}, {"max_bytes": None, "max_weight": None}),
+        ({"on_removal": print}, {"on_removal": print}),
+        ({"ignore": "x"}, {"ignore": ("x",)}),
+        ({"ignore": ["x", "y"]}, {"ignore": ("x", "y")}),
+        ({"ignore": []}, {"ignore": ()}),
+        ({"ignore": iter("ab")}, {"ignore": ("a", "b")}),
+        *[
+            ({"policy": name}, {"policy": name})
+            for name in ("lru", "fifo", "random", "lfu", "sieve", "s3fifo", "tinylfu")
+        ],
     ],
 )
 def test_good_values_are_read(options, expected):
     assert read(**options) == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"typed": True, "method": True, "per_instance": True},
+        {"method": False, "name": "n", "copy": True, "unhashable": "bypass"},
+        {"copy": list, "clock": max, "key": max, "cache_if": max},
+    ],
+)
+def test_good_values_pass_as_they_are(options):
+    assert read(**options) == options
 
 
 @pytest.mark.parametrize(
@@ -80,8 +102,27 @@ def test_good_values_are_read(options, expected):
         ("ttl", -5, "seconds"),
         ("ttl", "soon", "seconds"),
         ("ttl", False, "seconds"),
-        ("policy", "lfu", "'lru'"),
+        ("policy", "lfru", "'lru', 'fifo', 'random', 'lfu', 'sieve', 's3fifo', 'tinylfu'"),
+        ("policy", "LRU", "(did you mean 'lru'?)"),
+        ("policy", "tiny_lfu", "(did you mean 'tinylfu'?)"),
         ("policy", None, "'lru'"),
+        ("policy", ["lru"], "'lru'"),
+        ("tti", 0, "seconds"),
+        ("tti", "soon", "seconds"),
+        ("tti", max, "seconds"),
+        ("jitter", -0.1, "a number from 0 to 1"),
+        ("jitter", 1.1, "a number from 0 to 1"),
+        ("jitter", True, "a number from 0 to 1"),
+        ("jitter", "10%", "a number from 0 to 1"),
+        ("jitter", float("nan"), "a number from 0 to 1"),
+        ("max_weight", -1, "an int from 0 on"),
+        ("max_weight", 1.5, "an int from 0 on"),
+        ("max_weight", "1MB", "an int from 0 on"),
+        ("weigher", 5, "(result, *args, **kwargs) -> int"),
+        ("max_bytes", 0, "bytes as an int, or a text with a unit"),
+        ("max_bytes", "64 parsecs", "bytes as an int, or a text with a unit"),
+        ("max_bytes", 1.5, "bytes as an int"),
+        ("on_removal", "print", "None or a function (key, value, cause)"),
         ("typed", 1, "True or False"),
         ("key", "x", "None or a function"),
         ("ignore", 5, "names of parameters"),
@@ -111,6 +152,8 @@ def test_a_bad_value_is_refused_by_name(option, value, accepted):
     [
         {"ignore": ("x",), "key": max},
         {"per_instance": True, "method": False},
+        {"max_bytes": 100, "max_weight": 5, "weigher": len},
+        {"max_weight": 5, "weigher": len, "max_bytes": 100},
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options):
@@ -118,9 +161,29 @@ def test_options_that_contradict_each_other_are_refused(options):
         read(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"weigher": len}, "max_weight="),
+        ({"weigher": len, "max_bytes": 5}, "max_weight="),
+        ({"max_weight": 5}, "weigher="),
+        ({"jitter": 0.1}, "ttl="),
+        ({"jitter": 0.1, "tti": 5}, "ttl="),
+    ],
+)
+def test_an_option_that_needs_another_is_refused_without_it(options, missing):
+    with pytest.raises(ConfigurationError, match=rf"^{next(iter(options))}=.* without {missing}"):
+        read(**options)
+
+
 @pytest.mark.parametrize(("value", "expected"), [(None, None), (0, 0), (7, 7), (Two(), 2)])
 def test_a_bound_is_read(value, expected):
     assert read_maxsize(value) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (7, 7), (Two(), 2)])
+def test_a_weight_is_read(value, expected):
+    assert read_max_weight(value) == expected
 
 
 def test_an_unknown_option_is_guessed():

@@ -122,7 +122,7 @@ def test_the_compiled_wheel_holds_the_core_and_nothing_to_build_it(unpacked, tmp
     held = names(made)
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert f"twat_cache/_core_c{suffix}" in held
-    assert "twat_cache/_core_py.py" in held
+    assert "twat_cache/_core_py/__init__.py" in held
     assert "twat_cache/py.typed" in held
     assert {n.partition("/")[0] for n in held if ".dist-info" not in n} == {"twat_cache"}
     assert not {n for n in held if n.endswith((".pyx", ".pxd", ".c", ".h"))}
@@ -213,4 +213,6 @@ def test_the_version_stands_in_one_place(unpacked, tmp_path):
     repeated = [p for p in (ROOT / "src").rglob("*.py") if f'"{version}"' in p.read_text()]
     assert repeated == []
     assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("Requires-Dist") is None
+    needed = metadata.get_all("Requires-Dist")
+    assert [n for n in needed if "extra ==" not in n] == ["msgpack>=1.1"]
+    assert metadata.get_all("Provides-Extra") == ["memory"]

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from twat_cache.stats import CacheInfo, Stats
+from twat_cache.stats import CacheInfo, Stats, Warmed
 
 
 def test_cache_info_looks_like_that_of_functools():
@@ -19,13 +19,15 @@ def test_the_hit_ratio_is_a_share_of_the_look_ups(hits, misses, ratio):
     assert Stats(hits, misses, 0, 0, 0, 0, 0, 9, 0, None).hit_ratio == ratio
 
 
-@pytest.mark.parametrize("counts", [CacheInfo(1, 2, None, 4), Stats(*range(10))])
+@pytest.mark.parametrize(
+    "counts", [CacheInfo(1, 2, None, 4), Stats(*range(10)), Stats(*range(14)), Warmed(1, 2, 3, 4)]
+)
 def test_counts_survive_pickling(counts):
     again = pickle.loads(pickle.dumps(counts))
     assert (type(again), again) == (type(counts), counts)
 
 
-@pytest.mark.parametrize("kind", [CacheInfo, Stats])
+@pytest.mark.parametrize("kind", [CacheInfo, Stats, Warmed])
 def test_every_field_is_documented(kind):
     documented = inspect.cleandoc(kind.__doc__)  # 3.13 takes the indentation off by itself
     assert [name for name in kind._fields if f"\n    {name}: " not in documented] == []

@@ -17,6 +17,7 @@ from tests.fixtures import worlds
 from tests.fixtures.traces import SHAPES, Setup, Stage, sizes, traces
 
 VERBS = ["call"] * 6 + ["peek", "contains", "invalidate", "put", "refresh", "cache_key"]
+POLICIES = ["fifo", "lfu", "sieve", "s3fifo", "tinylfu"]  # random has its name with reason
 SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
@@ -46,6 +47,10 @@ options = st.fixed_dictionaries(
         "unhashable": st.sampled_from(["raise", "bypass", "digest"]),
         "cache_if": st.just("odd"),
         "copy": st.just("copy"),
+        "policy": st.sampled_from(POLICIES),
+        "tti": st.sampled_from([1, 2]),
+        "weights": st.sampled_from([10, 4, 25]),
+        "on_removal": st.just("tell"),
     },
 )
 
@@ -57,6 +62,8 @@ def test_mcache_looks_the_same_on_both_cores(both, shape, data):
     chosen = data.draw(options, "options")
     if data.draw(st.integers(0, 9)) == 0:
         chosen["key"] = "of first"
+    if "weights" in chosen:
+        chosen |= {"max_weight": chosen.pop("weights"), "weigher": "weigh"}
     setup = Setup(shape, "mcache", data.draw(sizes, "maxsize"), chosen)
     compare(both, setup, data.draw(traces(shape, VERBS), "trace"))
 

@@ -150,7 +150,7 @@ def test_clear_resize_invalidate_and_put_from_other_threads(tc):
     f.resize(4)
     assert f.cache_info().currsize == len(f.table.items()) or f.stats().currsize <= 4
     f.cache_clear()
-    assert f.stats() == (0,) * 9 + (4,)
+    assert f.stats()[:10] == (0,) * 9 + (4,)
     assert [f(Calm(1)), f(Calm(1))] == [("value", 1)] * 2
 
 

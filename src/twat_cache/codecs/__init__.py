@@ -1,0 +1,1 @@
+"""How values become bytes and values again: one module for each format."""

@@ -1,0 +1,343 @@
+"""The controls of a decorated function: what can be done with its cache, besides calling.
+
+They are written once, for both cores, on what a Gate and its Table offer to everyone. A control
+takes the very arguments of the call that it is about. Its own keywords end in `_`, so that no
+parameter of the function is in their way.
+"""
+
+from __future__ import annotations
+
+from ._duration import seconds
+from ._options import read_maxsize
+from ._recipe import nanoseconds, shortened, ttl_decider
+from ._unhashable import check_owner, hashable_key
+from .errors import CacheKeyError, refused
+from .wrapper import Wrapper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any
+
+    from ._keys.plan import Plan
+    from ._listener import Listener
+    from ._recipe import Recipe
+    from ._warm import Progress
+    from ._weighing import Weigh
+    from .stats import Stats
+
+__all__ = ["Controls"]
+
+_MISSING: Any = object()
+
+
+class Controls(Wrapper):
+    """A function with a cache, and the controls of that."""
+
+    _weak = False
+    _recipe: Recipe
+    _binding: Plan
+    _weight_of: Weigh | None = None
+    _listener: Listener | None = None
+
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Forgets this call's entry; one in flight won't be stored.
+
+        Returns:
+            Whether there was a fresh entry.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            TypeError: The arguments don't fit the function.
+        """
+        key = self._key_for(args, kwargs)
+        return key is not None and self.table.discard(key)
+
+    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function now and stores its result, unless it was invalidated meanwhile.
+
+        Returns:
+            The result. If `ttl` or `cache_if` say not to store it, what was stored stays.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            TypeError: The arguments don't fit the function.
+        """
+        key = self._key_for(args, kwargs)
+        if key is None:
+            self.table.count_bypass()
+            return self.function(*args, **kwargs)
+        flight = self.table.depart(key)
+        try:
+            result = self.function(*args, **kwargs)
+            self._land(flight, result, args, kwargs)
+        except BaseException:
+            self.table.abandon(flight)
+            raise
+        return result
+
+    def peek(self, /, *args: Any, default_: Any = None, **kwargs: Any) -> Any:
+        """The stored value, or `default_`; changes neither the counts nor the order of use.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            TypeError: The arguments don't fit the function.
+        """
+        key = self._key_for(args, kwargs)
+        value = _MISSING if key is None else self.table.peek(key, _MISSING)
+        return default_ if value is _MISSING else self._copied(value)
+
+    def contains(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Whether there is a fresh entry; changes neither the counts nor the order of use.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            TypeError: The arguments don't fit the function.
+        """
+        return self._has(*args, **kwargs)
+
+    def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> Any:
+        """Stores a value by hand as this call's result; one in flight won't replace it.
+
+        Args:
+            value: The value. `cache_if` is not asked.
+            *args: The call's positional arguments.
+            ttl_: How long it shall last, all that the option `ttl` takes; None is as the option
+                says. The function must have been decorated with a `ttl` or a `tti`.
+            **kwargs: The call's keyword arguments.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            ConfigurationError: `ttl_` isn't a length of time, or the table keeps no deadlines.
+            TypeError: The arguments don't fit the function.
+        """
+        key = self._key_to_put(args, kwargs)
+        lasts = self._lasts(value, ttl_, args, kwargs)
+        if lasts is None or lasts >= 0:
+            weight = 1 if self._weight_of is None else self._weight_of(value, args, kwargs)
+            self.table.put(key, self._copied(value), lasts, weight=weight)
+        else:
+            self.table.discard(key)
+
+    def cache_key(self, /, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The key of this call's entry: the arguments that take part, in the signature's order.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key.
+            TypeError: The arguments don't fit the function.
+        """
+        return self._key_to_put(args, kwargs)
+
+    def stats(self) -> Stats:
+        """All that was counted since the cache was made or cleared."""
+        return self._stats()
+
+    def items(self) -> list[tuple[tuple[Any, ...], Any]]:
+        """Keys and values of the fresh entries, in the order in which the policy lets them go."""
+        return [(key, self._copied(value)) for key, value in self.table.items()]
+
+    def resize(self, maxsize: int | None, /, *, max_weight: Any = None) -> None:
+        """Sets the bounds; what no longer fits leaves, as the policy chooses.
+
+        Args:
+            maxsize: Most entries, 0 or more, or None for no bound.
+            max_weight: Most that all entries may weigh together, 0 or more, in the units of the
+                weigher; where the function was decorated with `max_bytes`, what that takes. None
+                leaves this bound as it is.
+
+        Raises:
+            ConfigurationError: A bound is not accepted, or entries have no weights.
+        """
+        size = read_maxsize(maxsize)
+        if max_weight is None:
+            self.table.resize(size)
+        else:
+            self.table.resize(size, max_weight=self._recipe.read_weight(max_weight))
+
+    def sweep(self) -> int:
+        """Removes all entries that are past their time, and tells how many those were.
+
+        They leave by and by anyway, as others are stored. The work is what it removes.
+        """
+        return self.table.sweep()
+
+    def close(self) -> None:
+        """Forgets all entries and counts; a listener hears the cause `"closed"`.
+
+        The function can still be called, and caches anew. Calls in flight store nothing.
+        """
+        self.table.close()
+        self._forget_errors()
+
+    def save(self, path: str | PathLike[str]) -> int:
+        """Writes the fresh entries to a file that `load` reads, in this process or another.
+
+        Values and keys are written by MessagePack, with tuples, sets, dates, decimals, UUIDs, paths
+        and numpy arrays as what they are; an entry with anything else is left out, and one warning
+        tells of which types. The file is replaced at once or not at all, and is readable by its
+        owner only.
+
+        Args:
+            path: The file; its folder must exist.
+
+        Returns:
+            How many entries were written.
+
+        Raises:
+            SerializationError: It is a method whose objects are held weakly.
+            OSError: The file can't be written.
+        """
+        from ._snapshot import save
+
+        return save(self, path)
+
+    def load(self, path: str | PathLike[str]) -> int:
+        """Takes in the entries of a file that `save` wrote for this function.
+
+        Entries that are here already stay. Those of the file come in their order of use, the last
+        used ones first if there isn't room for all. The time since they were saved counts against
+        their ttl, and none lasts longer than the function's own `ttl`. Nothing in the file is run.
+
+        Args:
+            path: The file.
+
+        Returns:
+            How many entries were stored.
+
+        Raises:
+            SerializationError: The file is damaged, no saved cache, one of a newer version, or of
+                another function or signature. The cache is as it was.
+            OSError: The file can't be read.
+        """
+        from ._snapshot import load
+
+        return load(self, path)
+
+    def warm(
+        self, calls: Iterable[Any], workers: int | None = None, progress: Progress = None
+    ) -> Any:
+        """Makes calls ahead of time, those that have no fresh entry yet.
+
+        Args:
+            calls: Each a tuple of positional arguments, a dict of keyword arguments, or else a
+                lone argument. Taken one by one, so it may be long and computed.
+            workers: How many threads call the function; None calls it in this one.
+            progress: True draws a bar on stderr; a function is called as `progress(done, total)`
+                in this thread, where total is None if `calls` has no length.
+
+        Returns:
+            A `Warmed`: how many calls were made, stored, needless, or failed. What the function
+            raises doesn't stop the others.
+
+        Raises:
+            ConfigurationError: `workers` or `progress` is not accepted.
+        """
+        return self._warm((), calls, workers, progress)
+
+    def cache_clear(self) -> None:
+        """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
+        super().cache_clear()
+        self._forget_errors()
+
+    # -- what the controls share --------------------------------------------------------------
+
+    @property
+    def _label(self) -> str:
+        named: str = self._recipe.name or getattr(self, "__qualname__", None) or repr(self.function)
+        return named
+
+    @property
+    def _registered_name(self) -> str:
+        return self._recipe.name or super()._registered_name
+
+    @property
+    def _errors(self) -> int:
+        return 0 if self._listener is None else self._listener.errors
+
+    def _forget_errors(self) -> None:
+        if self._listener is not None:
+            self._listener.reset()
+
+    def _key_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The call's key; None if it shall do without the cache."""
+        key: tuple[Any, ...] | None = self.bind(args, kwargs)
+        if key is None:
+            raise _misfit(self, args, kwargs)
+        check_owner(self, key)
+        try:
+            hash(key[1:] if self._weak else key)
+        except TypeError as error:
+            return hashable_key(self, key, args, error)
+        return key
+
+    def _key_to_put(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        key = self._key_for(args, kwargs)
+        if key is None:
+            raise CacheKeyError(
+                f"{self._label}(): a call with an argument that can't be hashed has no key under "
+                'unhashable="bypass"; with unhashable="digest" it would have one'
+            )
+        return key
+
+    def _lasts(
+        self, value: Any, ttl: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> int | None:
+        """How long a value put by hand shall last, as the core's `decide` hook would tell it."""
+        if ttl is None:
+            life = self._recipe.life
+            return 0 if life is None else life(value, args, kwargs)
+        recipe = self._recipe
+        if not recipe.timed:
+            raise refused("ttl_", ttl, "None, since the function was decorated without ttl=")
+        if callable(ttl):
+            lasts = ttl_decider(ttl, "ttl_")(value, args, kwargs)
+        else:
+            lasts = nanoseconds(seconds(ttl, option="ttl_"))
+        return shortened(lasts, recipe.jitter) if recipe.jitter else lasts
+
+    def _has(self, /, *args: Any, **kwargs: Any) -> bool:
+        """What `contains` tells, here without `await`."""
+        key = self._key_for(args, kwargs)
+        return key is not None and self.table.peek(key, _MISSING) is not _MISSING
+
+    def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
+        """`warm`, with what stands before all arguments."""
+        from ._warm import warm
+
+        return warm(self, calls, workers, progress, first)
+
+    def _terms(
+        self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[int | None, int]:
+        """How long a result is to be kept, less than 0 if it isn't, and what it weighs."""
+        decide = self._recipe.decide
+        lasts = 0 if decide is None else decide(result, args, kwargs)
+        if self._weight_of is None or (lasts is not None and lasts < 0):
+            return lasts, 1
+        return lasts, self._weight_of(result, args, kwargs)
+
+    def _land(
+        self, flight: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Stores what a refresh computed, if `ttl` and `cache_if` want it stored."""
+        lasts, weight = self._terms(result, args, kwargs)
+        if lasts is None or lasts >= 0:
+            self.table.land(flight, self._copied(result), lasts, weight=weight, replace=True)
+        else:
+            self.table.abandon(flight)
+
+    def _copied(self, value: Any) -> Any:
+        copier = self._recipe.copier
+        return value if copier is None else copier(value)
+
+
+def _misfit(gate: Controls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
+    """The error for a control whose arguments the function wouldn't take."""
+    from inspect import signature
+
+    try:
+        signature(gate.function).bind(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        return TypeError(f"{gate._label}() {error}")
+    return TypeError(f"{gate._label}() doesn't take these arguments")
