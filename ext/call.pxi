@@ -42,7 +42,7 @@ cdef PyObject* gate_unready(
 
 cdef inline PyObject* enter_fixed(
     PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames,
-    Py_ssize_t n, bint weak, bint timed,
+    Py_ssize_t n, bint weak, bint timed, bint aside,
 ) noexcept:
     """A fixed number of arguments, kept inline, the first one perhaps weakly."""
     cdef GateCore* core = core_of(self)
@@ -51,37 +51,37 @@ cdef inline PyObject* enter_fixed(
     cdef PyObject* value
     cdef uint64_t hash
     if tc_unlikely(kwnames != NULL):
-        return (call_named_timed if timed else call_named)(self, args, nargsf, kwnames)
-    if tc_unlikely(PyVectorcall_NARGS(nargsf) != n or s.detour != (WATCHFUL if timed else 0)):
+        return call_named(self, args, nargsf, kwnames)
+    if tc_unlikely(PyVectorcall_NARGS(nargsf) != n or s.detour != (WATCHFUL * timed | ASIDE * aside)):
         return call_aside(self, args, nargsf, kwnames)
     if timed:
         now = tc_now()
     if tc_likely(plain_hash(args, n, weak, &hash)):
-        value = hit_at_once(s, args, n, hash, weak, False, False, now)
+        value = hit_at_once(s, args, n, hash, weak, False, False, now, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
 
 
 cdef inline PyObject* enter_pattern(
-    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, Py_ssize_t n
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, Py_ssize_t n, bint aside
 ) noexcept:
     """functools' pattern: a lone int or str as itself, other arguments as a tuple."""
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
     cdef PyObject* value
     cdef uint64_t hash
-    if tc_unlikely(kwnames != NULL or s.detour):
+    if tc_unlikely(kwnames != NULL or s.detour != ASIDE * aside):
         return call_aside(self, args, nargsf, kwnames)
     if tc_likely(plain_hash(args, n, False, &hash)):
-        value = hit_at_once(s, args, n, hash, False, True, n == 1, UNREAD)
+        value = hit_at_once(s, args, n, hash, False, True, n == 1, UNREAD, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
 
 
 cdef inline PyObject* enter_named(
-    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, bint timed
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, bint timed, bint aside
 ) noexcept:
     """A call with keywords whose shape is the first remembered one, and in the key's order."""
     cdef GateCore* core = core_of(self)
@@ -91,11 +91,11 @@ cdef inline PyObject* enter_named(
     cdef uint64_t hash
     if tc_likely(
         shape != NULL and shape.kwnames == kwnames and shape.nargs == PyVectorcall_NARGS(nargsf)
-        and shape.straight and core.plain and s.detour == (WATCHFUL if timed else 0)
+        and shape.straight and core.plain and s.detour == (WATCHFUL * timed | ASIDE * aside)
         and plain_hash(args, shape.n, False, &hash)
     ):
         value = hit_at_once(
-            s, args, shape.n, hash, False, False, False, tc_now() if timed else UNREAD
+            s, args, shape.n, hash, False, False, False, tc_now() if timed else UNREAD, aside
         )
         if tc_likely(value != NULL):
             return value
@@ -105,75 +105,137 @@ cdef inline PyObject* enter_named(
 cdef PyObject* call_named "tc_call_named"(
     PyObject* self, PyObject** args, size_t nargsf, PyObject* names
 ) noexcept:
-    return enter_named(self, args, nargsf, names, False)
+    cdef int detour = core_of(self).store.detour
+    if detour == 0:
+        return enter_named(self, args, nargsf, names, False, False)
+    if detour == WATCHFUL:
+        return call_named_timed(self, args, nargsf, names)
+    return call_named_aside(self, args, nargsf, names)
 
 
 cdef PyObject* call_named_timed "tc_call_named_timed"(
     PyObject* self, PyObject** args, size_t nargsf, PyObject* names
 ) noexcept:
-    return enter_named(self, args, nargsf, names, True)
+    return enter_named(self, args, nargsf, names, True, False)
+
+
+cdef PyObject* call_named_aside "tc_call_named_aside"(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* names
+) noexcept:
+    if core_of(self).store.detour & WATCHFUL:
+        return enter_named(self, args, nargsf, names, True, True)
+    return enter_named(self, args, nargsf, names, False, True)
 
 
 cdef PyObject* call_one(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 1, False, False)
+    return enter_fixed(self, args, nargsf, names, 1, False, False, False)
 
 
 cdef PyObject* call_one_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 1, False, True)
+    return enter_fixed(self, args, nargsf, names, 1, False, True, False)
+
+
+cdef PyObject* call_one_aside(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 1, False, False, True)
+
+
+cdef PyObject* call_one_aside_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 1, False, True, True)
 
 
 cdef PyObject* call_two(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 2, False, False)
+    return enter_fixed(self, args, nargsf, names, 2, False, False, False)
 
 
 cdef PyObject* call_two_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 2, False, True)
+    return enter_fixed(self, args, nargsf, names, 2, False, True, False)
+
+
+cdef PyObject* call_two_aside(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 2, False, False, True)
+
+
+cdef PyObject* call_two_aside_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 2, False, True, True)
 
 
 cdef PyObject* call_some(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, False)
+    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, False, False)
 
 
 cdef PyObject* call_some_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, True)
+    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, True, False)
+
+
+cdef PyObject* call_some_aside(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, False, True)
+
+
+cdef PyObject* call_some_aside_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, core_of(self).least, False, True, True)
 
 
 cdef PyObject* call_method(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 2, True, False)
+    return enter_fixed(self, args, nargsf, names, 2, True, False, False)
 
 
 cdef PyObject* call_method_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
-    return enter_fixed(self, args, nargsf, names, 2, True, True)
+    return enter_fixed(self, args, nargsf, names, 2, True, True, False)
+
+
+cdef PyObject* call_method_aside(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 2, True, False, True)
+
+
+cdef PyObject* call_method_aside_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    return enter_fixed(self, args, nargsf, names, 2, True, True, True)
 
 
 cdef PyObject* call_pattern(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
     if tc_likely(PyVectorcall_NARGS(nargsf) == 1):
-        return enter_pattern(self, args, nargsf, names, 1)
+        return enter_pattern(self, args, nargsf, names, 1, False)
+    return call_pattern_of_many(self, args, nargsf, names)
+
+
+cdef PyObject* call_pattern_aside(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    if tc_likely(PyVectorcall_NARGS(nargsf) == 1):
+        return enter_pattern(self, args, nargsf, names, 1, True)
     return call_pattern_of_many(self, args, nargsf, names)
 
 
 cdef PyObject* call_pattern_of_many "tc_call_pattern_of_many"(
     PyObject* self, PyObject** args, size_t nargsf, PyObject* names
 ) noexcept:
-    return enter_pattern(self, args, nargsf, names, PyVectorcall_NARGS(nargsf))
+    if core_of(self).store.detour & ASIDE:
+        return enter_pattern(self, args, nargsf, names, PyVectorcall_NARGS(nargsf), True)
+    return enter_pattern(self, args, nargsf, names, PyVectorcall_NARGS(nargsf), False)
 
 
 cdef vectorcallfunc entry_for(GateCore* core, bint pattern) noexcept:
     """The entry point for a gate's kind of key."""
     cdef Store* s = core.store
     cdef bint timed = s.detour & WATCHFUL
+    cdef bint aside = s.detour & ASIDE
     if core.special or core.least < 0 or (core.span != 0 or s.packed) and not pattern:
         return <vectorcallfunc> &call_aside
     if pattern:
-        return <vectorcallfunc> &call_pattern
+        return <vectorcallfunc> (&call_pattern_aside if aside else &call_pattern)
+    if s.weak and core.least != 2:
+        return <vectorcallfunc> &call_aside
     if s.weak:
-        if core.least != 2:
-            return <vectorcallfunc> &call_aside
+        if aside:
+            return <vectorcallfunc> (&call_method_aside_timed if timed else &call_method_aside)
         return <vectorcallfunc> (&call_method_timed if timed else &call_method)
     if core.least == 1:
+        if aside:
+            return <vectorcallfunc> (&call_one_aside_timed if timed else &call_one_aside)
         return <vectorcallfunc> (&call_one_timed if timed else &call_one)
     if core.least == 2:
+        if aside:
+            return <vectorcallfunc> (&call_two_aside_timed if timed else &call_two_aside)
         return <vectorcallfunc> (&call_two_timed if timed else &call_two)
+    if aside:
+        return <vectorcallfunc> (&call_some_aside_timed if timed else &call_some_aside)
     return <vectorcallfunc> (&call_some_timed if timed else &call_some)
 
 
@@ -195,8 +257,8 @@ cdef PyObject* call_hashing "tc_call_hashing"(
     call.kwnames = NULL
     if tc_unlikely(hash_items(s, &look) < 0):
         return (<quietly_answer> refuse)(<Gate> self, &call)
-    if tc_likely(plain and s.detour == 0):
-        value = hit_at_once(s, args, nargsf, look.hash, False, False, False, UNREAD)
+    if tc_likely(plain and s.detour & ~ASIDE == 0):
+        value = hit_at_once(s, args, nargsf, look.hash, False, False, False, UNREAD, True)
         if tc_likely(value != NULL):
             return value
     look.now = UNREAD
@@ -225,10 +287,10 @@ cdef PyObject* call_aside "tc_call_aside"(
             look.items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))  # at most WIDEST
             fill(shape, args, look.items)
             if tc_likely(plain_hash(look.items, shape.n, False, &look.hash)):
-                if s.detour:
+                if s.detour & WATCHFUL:
                     look.now = tc_now()
                 value = hit_at_once(
-                    s, look.items, shape.n, look.hash, False, False, False, look.now
+                    s, look.items, shape.n, look.hash, False, False, False, look.now, True
                 )
                 if tc_likely(value != NULL and not core.special):
                     return value
@@ -306,7 +368,7 @@ cdef PyObject* hash_and_answer(PyObject* self, Store* s, Look* look, Call* call)
 cdef PyObject* answer_hashed(PyObject* self, Store* s, Look* look, Call* call) noexcept:
     """Tries the short way, then the whole one."""
     cdef PyObject* value = NULL
-    if tc_likely(s.detour == 0 and not s.packed and not s.weak):
+    if tc_likely(s.detour & ~ASIDE == 0 and not s.packed and not s.weak):
         value = hit(s, look.items, look.n, look.hash, False, False, False, False)
     elif tc_likely(not s.detour & OFF):
         value = hit(
@@ -403,6 +465,8 @@ cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noe
     s.misses += 1
     if i == NONE:
         absent = s.changes
+        if table.limit >= 0 and s.used >= table.limit:
+            foresee(s)
     if i != NONE and is_dead(s, at(s, i), look.now):
         table.drop_entry(i, EXPIRED)
     else:

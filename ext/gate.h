@@ -25,10 +25,12 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
+#define tc_prefetch(address) __builtin_prefetch((address), 1)
 #define tc_likely(x) __builtin_expect(!!(x), 1)
 #define tc_unlikely(x) __builtin_expect(!!(x), 0)
 #define TC_APART __attribute__((noinline))
 #else
+#define tc_prefetch(address) ((void)(address))
 #define tc_likely(x) (x)
 #define tc_unlikely(x) (x)
 #define TC_APART
@@ -279,11 +281,12 @@ static inline int tc_add_to_type(PyTypeObject *type, const char *name, PyObject 
 
 /* What an entry point hands on to must not be inlined into it: without the registers that calls
    need, the short way saves and restores none, a third of its time. */
-static TC_APART PyObject *tc_settled(void *, PyObject *);
+static TC_APART PyObject *tc_take_otherwise(void *, void *, void *, uint32_t, int64_t);
 static TC_APART void tc_hand_over(void *, void *);
 static TC_APART PyObject *tc_call_hashing(PyObject *, PyObject **, size_t);
 static TC_APART PyObject *tc_call_named(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_named_timed(PyObject *, PyObject **, size_t, PyObject *);
+static TC_APART PyObject *tc_call_named_aside(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_pattern_of_many(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_aside(PyObject *, PyObject **, size_t, PyObject *);
 

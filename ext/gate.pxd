@@ -8,6 +8,7 @@ cdef extern from "gate.h" nogil:
         pass
     bint tc_likely(bint)
     bint tc_unlikely(bint)
+    void tc_prefetch(void*) noexcept
     void tc_acquire(tc_lock*) noexcept
     void tc_release(tc_lock*) noexcept
     int tc_load(int*) noexcept

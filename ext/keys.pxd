@@ -309,37 +309,41 @@ cdef inline bint fits(
 
 
 cdef extern from "gate.h":
-    PyObject* settled "tc_settled"(void*, PyObject*) noexcept
+    PyObject* take_otherwise "tc_take_otherwise"(void*, void*, void*, uint32_t, int64_t) noexcept
 
 
-cdef inline PyObject* take(Store* s, Reader* reader, Entry* e, uint32_t i, int64_t now) noexcept:
-    """Counts a hit on entry i and gives its value; comes inside, and leaves."""
+cdef inline PyObject* take(Store* s, Reader* reader, Entry* e, uint32_t i) noexcept:
+    """Counts a hit on entry i under plain lru and gives its value; comes inside, and leaves."""
     cdef PyObject* value
-    cdef uint32_t noted
-    if tc_likely(s.on_hit == MOVE):
-        move_first(s.chunks, s.stride, e, i)
-    elif s.on_hit == COUNT:
-        count_use(s, e)
-    if now != UNREAD and s.idle_at:
-        tc_store_wide(wide(e, s.idle_at), later(now, s.idle_for))
+    move_first(s.chunks, s.stride, e, i)
     reader.hits += 1
     value = e.value
     tc_own(value)
-    if s.on_hit == NOTE:
-        noted = reader.noted
-        if tc_likely(noted < NOTES):
-            reader.notes[noted] = i
-            reader.noted = noted + 1
-        if tc_unlikely(noted >= NOTES - 1):
-            leave(reader)
-            return settled(s, value)
+    leave(reader)
+    return value
+
+
+cdef inline PyObject* take_quietly(
+    Store* s, Reader* reader, Entry* e, uint32_t i, int64_t now
+) noexcept:
+    """`take` for any policy; those that count, or do nothing, at once."""
+    cdef PyObject* value
+    cdef uint8_t marked
+    if tc_unlikely(s.on_hit > COUNT):
+        return take_otherwise(s, reader, e, i, now)
+    marked = tc_load_byte(mark_of(e))
+    if (marked & 3) < s.counts:
+        tc_store_byte(mark_of(e), marked + 1)
+    reader.hits += 1
+    value = e.value
+    tc_own(value)
     leave(reader)
     return value
 
 
 cdef inline PyObject* hit_at_once(
     Store* s, PyObject** items, Py_ssize_t n, uint64_t hash,
-    bint weak, bint packed, bint lone, int64_t now,
+    bint weak, bint packed, bint lone, int64_t now, bint aside,
 ) noexcept:
     """The shortest way of a hit: the value if one of the first two slots has it, else NULL.
 
@@ -362,7 +366,9 @@ cdef inline PyObject* hit_at_once(
         if tc_likely(fits(e, items, n, weak, packed, lone, True) and (
             now == UNREAD or is_fresh(s, e, now)
         )):
-            return take(s, reader, e, i, now)
+            if aside:
+                return take_quietly(s, reader, e, i, now)
+            return take(s, reader, e, i)
     leave(reader)
     return NULL
 
@@ -395,7 +401,7 @@ cdef inline PyObject* hit(
                     now = tc_now()
                     if tc_unlikely(not is_fresh(s, e, now)):
                         break
-                return take(s, reader, e, i, now)
+                return take_otherwise(s, reader, e, i, now)
         position = (position + 1) & mask
     leave(reader)
     return NULL

@@ -152,9 +152,9 @@ cdef inline void count_use(Store* s, Entry* e) noexcept nogil:
 
 cdef inline void touch(Store* s, uint32_t i) noexcept nogil:
     """A use of entry i by whoever has seized the Store; order is kept only where there is a bound."""
-    if s.on_hit == COUNT:
+    if s.on_hit & ~IDLES == COUNT:
         count_use(s, at(s, i))
-    elif s.on_hit != NOTHING:
+    elif s.on_hit & ~IDLES != NOTHING:
         if s.policy.used != NULL:
             s.policy.used(s, i)
         else:
@@ -209,3 +209,5 @@ cdef inline void keep_order(Store* s, bint wanted) noexcept nogil:
     s.on_hit = s.policy.on_hit if wanted else NOTHING
     if FREE_THREADED and s.on_hit == MOVE:
         s.on_hit = NOTE
+    if s.idle_at:
+        s.on_hit |= IDLES

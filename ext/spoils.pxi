@@ -32,20 +32,25 @@ cdef inline void no_spoils(Spoils* spoils, uint32_t size, PyObject** first) noex
     spoils.apart = False
 
 
-cdef PyObject** one_more(Spoils* spoils, int cause) noexcept:
+cdef bint more_room(Spoils* spoils) noexcept:
+    cdef size_t size = spoils.size * sizeof(void*)
+    cdef PyObject** more = <PyObject**> malloc(8 * size * spoils.room)
+    if more == NULL:
+        return False
+    memcpy(more, spoils.records, size * spoils.n)
+    if spoils.apart:
+        free(spoils.records)
+    spoils.records = more
+    spoils.apart = True
+    spoils.room *= 8
+    return True
+
+
+cdef inline PyObject** one_more(Spoils* spoils, int cause) noexcept:
     """The place for a value and a key; NULL if there is no memory."""
     cdef PyObject** more
-    cdef size_t size = spoils.size * sizeof(void*)
-    if tc_unlikely(spoils.n == spoils.room):
-        more = <PyObject**> malloc(8 * size * spoils.room)
-        if more == NULL:
-            return NULL
-        memcpy(more, spoils.records, size * spoils.n)
-        if spoils.apart:
-            free(spoils.records)
-        spoils.records = more
-        spoils.apart = True
-        spoils.room *= 8
+    if tc_unlikely(spoils.n == spoils.room) and not more_room(spoils):
+        return NULL
     more = spoils.records + <size_t> spoils.size * spoils.n
     more[0] = <PyObject*> <size_t> cause
     spoils.n += 1

@@ -30,6 +30,7 @@ cdef enum:
 cdef enum:
     WATCHFUL = 1                 # entries may be dead: look at the columns and the clock
     OFF = 2                      # bypass, maxsize 0, or a clock that is Python code
+    ASIDE = 4                    # a hit does something else than to move its entry to the front
 
 cdef enum:
     MARKS = 256                  # below this in a hash: the mark
@@ -42,9 +43,10 @@ cdef enum:
 
 cdef enum:                       # what a hit does for the policy
     NOTHING
-    MOVE                         # puts the entry at the front of the ring
     COUNT                        # counts in the mark
+    MOVE                         # puts the entry at the front of the ring
     NOTE                         # notes the entry's number
+    IDLES = 8                    # and, added to these: sets the time at which it is idle too long
 
 cdef struct Entry:
     uint64_t hash                # its lowest 8 bits are the mark
@@ -97,7 +99,7 @@ cdef struct Store:
     uint32_t mask
     uint32_t shift               # 64 less the bits of `mask`
     uint32_t stride
-    int detour                   # 0: hits may go the shortest way; WATCHFUL, OFF, or both
+    int detour                   # 0: hits may go the shortest way; else WATCHFUL, OFF, ASIDE
     int on_hit                   # what a hit does: the policy's, or NOTHING where no order is kept
     uint8_t counts
     bint packed                  # one key object: a tuple, or a lone int or str

@@ -153,6 +153,8 @@ cdef class Table:
         s.detour = 0
         if s.fresh_at or s.generation_at or s.valid_until != INT64_MAX:
             s.detour = WATCHFUL if self.clock is None else WATCHFUL | OFF
+        if s.on_hit != MOVE:
+            s.detour |= ASIDE
         if self.bypass_depth or self.limit == 0:
             s.detour |= OFF
 
@@ -751,10 +753,34 @@ cdef class Table:
             self.drop_entry(owner.head, COLLECTED)
 
 
-cdef PyObject* settled "tc_settled"(void* store, PyObject* value) noexcept:
-    """Hands noted hits on to the policy; then gives the value."""
-    seize(<Store*> store)
-    let_go(<Store*> store)
+cdef PyObject* take_aside "tc_take_otherwise"(
+    void* store, void* inside, void* entry, uint32_t i, int64_t now
+) noexcept:
+    """`take` for any policy, and with a time to idle."""
+    cdef Store* s = <Store*> store
+    cdef Reader* reader = <Reader*> inside
+    cdef Entry* e = <Entry*> entry
+    cdef PyObject* value = e.value
+    cdef int on_hit = s.on_hit
+    tc_own(value)
+    reader.hits += 1
+    if on_hit & IDLES:
+        tc_store_wide(wide(e, s.idle_at), later(now, s.idle_for))
+        on_hit &= ~IDLES
+    if on_hit == COUNT:
+        count_use(s, e)
+    elif on_hit == MOVE:
+        move_first(s.chunks, s.stride, e, i)
+    elif on_hit == NOTE:
+        if tc_likely(reader.noted < NOTES):
+            reader.notes[reader.noted] = i
+            reader.noted += 1
+        if tc_unlikely(reader.noted == NOTES):
+            leave(reader)
+            seize(s)            # which hands them on
+            let_go(s)
+            return value
+    leave(reader)
     return value
 
 

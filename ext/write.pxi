@@ -65,7 +65,7 @@ cdef enum:
     RAISED = -1
 
 
-cdef int write_inside(
+cdef inline int write_inside(
     Table self, Look* look, PyObject* value, int64_t now, int64_t lasts, int64_t weight,
     bint replace, uint64_t absent, FlightLink* flight, tuple packed, Owner owner, Spoils* spoils,
 ) noexcept:
@@ -139,6 +139,7 @@ cdef int write_inside(
     if s.timer_at:
         schedule(s, i)
     s.stores += 1
+    foresee_end(s)
     return 1
 
 
