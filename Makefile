@@ -77,11 +77,14 @@ test-free: $(VENV)/.core $(VENV)/.test # on a free-threaded Python: the import m
 	PYTHON_GIL=0 $(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the table beside the peers
+bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers
 	@mkdir -p .asv
 	HOME=$(CURDIR)/.asv $(BIN)/asv machine --yes # asv notes the machine in the home directory: one of its own
 	HOME=$(CURDIR)/.asv $(BIN)/asv run --quick --python=same --show-stderr
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/policy_cost.py
+	$(BIN)/python benchmarks/policy_peers.py
+	$(BIN)/python benchmarks/hit_ratio.py --check
 
 .PHONY: docs
 docs: $(VENV)/.core $(VENV)/.docs ## the site, into site/, strictly

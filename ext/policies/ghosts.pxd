@@ -2,8 +2,8 @@
 #
 # A queue of nodes linked by number, with node 0 as its beginning and end, and an open-addressed
 # index over them as in `index.pxd`. 16 bytes a ghost, and 8 to 16 of index. Room is made for as many
-# as are asked for when the first one comes; the system gives it page by page. Out of memory, no more
-# are remembered.
+# as are asked for when the first one comes, and for a quarter more whenever that is too little; the
+# system gives it page by page. Out of memory, no more are remembered.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -80,7 +80,10 @@ cdef inline bint make_room_for_ghosts(Ghosts* g, uint32_t most) noexcept nogil:
     """Room for so many and one more; those that there are move in. False without memory."""
     cdef Ghosts old = g[0]
     cdef uint32_t n
-    cdef uint64_t slots = <uint64_t> 2 << (32 - tc_leading_zeros(most + 1))
+    cdef uint64_t slots
+    if old.nodes != NULL:
+        most += most // 4           # a table bounded by weight grows one by one: not each time anew
+    slots = <uint64_t> 2 << (32 - tc_leading_zeros(most + 1))
     g.nodes = <Ghost*> calloc(<size_t> most + 2, sizeof(Ghost))
     g.slots = <uint32_t*> calloc(slots, sizeof(uint32_t))
     if g.nodes == NULL or g.slots == NULL:

@@ -6,7 +6,7 @@
 # queues, which are rings, so that linking needs no branches. Free places are a fourth list, linked
 # by `chain`, as are the places whose hashes have one bucket.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from policies.sketch cimport Sketch, frequency
@@ -14,7 +14,6 @@ from policies.sketch cimport Sketch, frequency
 cdef enum:
     PLACES = 96
     FEWEST = 32                  # if they become fewer, more keys take part
-    FADE = 6                     # scores are halved every so many requests, times the trial's size
     SAMPLED = 24                 # the bit of a hash at which sampling looks
     BUCKETS = 128
     NO_PLACE = 255
@@ -42,11 +41,10 @@ cdef struct Trial:
 
 cdef struct Simulation:
     uint32_t parts               # the leader's
-    uint32_t leader
+    int leader
     uint32_t shift               # one key in 2^shift takes part
-    uint32_t requests
     uint64_t rest                # the bits that are 0 in a hash that does
-    uint32_t scores[TRIALS]
+    int32_t ahead[TRIALS]        # of the leader, in hits
     Trial trials[TRIALS]
 
 
@@ -188,9 +186,26 @@ cdef inline void sample(Simulation* m, uint32_t size) noexcept nogil:
                 i = newer
 
 
+cdef inline void judge(Simulation* m, uint32_t hits, int32_t n) noexcept nogil:
+    """Somebody hit where somebody else missed."""
+    cdef int32_t least = -(n // 5), most = 0
+    cdef int32_t leaders = hits >> m.leader & 1
+    cdef int k, best = m.leader
+    for k in range(TRIALS):
+        m.ahead[k] = max(m.ahead[k] + <int32_t> (hits >> k & 1) - leaders, least)
+        if m.ahead[k] > most:
+            most = m.ahead[k]
+            best = k
+    if most > 2 * n // 5:
+        for k in range(TRIALS):
+            m.ahead[k] = max(m.ahead[k] - most, least)
+        m.leader = best
+        m.parts = m.trials[best].parts
+
+
 cdef inline void look_on(Simulation* m, Sketch* sketch, uint64_t x, uint32_t size) noexcept nogil:
     """What of a request can't be told at once: a key that takes part."""
-    cdef uint32_t n = size >> m.shift, hits = 0, best, lead
+    cdef uint32_t n = size >> m.shift, hits = 0
     cdef int k
     if n > PLACES or (n < FEWEST and m.shift):
         sample(m, size)
@@ -200,22 +215,7 @@ cdef inline void look_on(Simulation* m, Sketch* sketch, uint64_t x, uint32_t siz
     for k in range(TRIALS):
         hits |= <uint32_t> trial_hits(&m.trials[k], x, n, sketch) << k
     if 0 < hits < ALL:
-        for k in range(TRIALS):
-            m.scores[k] += hits >> k & 1
-    m.requests += 1
-    if m.requests >= FADE * n:
-        m.requests = 0
-        for k in range(TRIALS):
-            m.scores[k] >>= 1
-    if 0 < hits < ALL:
-        best = m.leader
-        for k in range(TRIALS):
-            if m.scores[k] > m.scores[best]:
-                best = k
-        lead = max(2 * n // 5, <uint32_t> 1)
-        if m.scores[best] > m.scores[m.leader] + lead:
-            m.leader = best
-            m.parts = m.trials[best].parts
+        judge(m, hits, n)
 
 
 cdef inline void see(Simulation* m, Sketch* sketch, uint64_t x, uint32_t size) noexcept nogil:

@@ -9,7 +9,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from gate cimport tc_leading_zeros, tc_lines_free, tc_lines_new
+from gate cimport tc_leading_zeros, tc_lines_free, tc_lines_new, tc_unlikely
 
 cdef enum:
     BLOCK_WORDS = 8
@@ -42,10 +42,7 @@ cdef struct Sketch:
 
 cdef inline uint64_t spread(uint64_t mixed) noexcept nogil:
     """A key's hash, with each bit depending on all of them."""
-    mixed ^= mixed >> 32
-    mixed *= SPREAD
-    mixed ^= mixed >> 32
-    mixed *= SPREAD
+    mixed = (mixed ^ mixed >> 32) * SPREAD
     return mixed ^ mixed >> 32
 
 
@@ -56,7 +53,7 @@ cdef inline uint64_t* block_at(Sketch* k, uint32_t block) noexcept nogil:
 
 cdef inline uint32_t block_of(Sketch* k, uint64_t x) noexcept nogil:
     cdef uint32_t block = <uint32_t> x & k.mask
-    return block if block < k.blocks else block & k.mask >> 1
+    return block & k.mask >> (block >= k.blocks)    # no branch: it would be a coin's toss
 
 
 cdef inline bint start_sketch(Sketch* k) noexcept nogil:
@@ -113,6 +110,8 @@ cdef inline void fit_sketch(Sketch* k, uint32_t size) noexcept nogil:
     """Makes one block, or drops one, as `size` asks for."""
     cdef uint32_t wanted = size // BLOCK_ENTRIES
     wanted += min(wanted, <uint32_t> BLOCKS_MORE) + 1
+    if k.halving:
+        return
     if k.blocks < wanted:
         add_block(k)
     elif k.blocks > 2 * wanted:
@@ -177,9 +176,7 @@ cdef inline void count(Sketch* k, uint64_t x, uint32_t size) noexcept nogil:
     is_new |= raise_counter(words + 4, x >> 54 & 31)
     is_new |= raise_counter(words + 6, x >> 59)
     k.counts += is_new
-    if k.halving:
+    if tc_unlikely(k.halving):
         halve_some(k)
-    elif k.counts >= <uint64_t> COUNTS * size:
+    elif tc_unlikely(k.counts >= <uint64_t> COUNTS * size):
         halve_sketch(k)
-    else:
-        fit_sketch(k, size)

@@ -14,9 +14,9 @@ from policies.simulation cimport (
     PROBATION, PROTECTED, QUEUES, STEP, WINDOW, Simulation, see, start_simulation, window_of
 )
 from policies.sketch cimport (
-    Sketch, count, forget_counts, frequency, halve_sketch, spread, start_sketch, stop_sketch
+    Sketch, count, fit_sketch, forget_counts, frequency, halve_sketch, spread, start_sketch, stop_sketch
 )
-from store cimport MARKS, NOTE, Entry, Policy, Store, at, mark_of
+from store cimport MARKS, NOTE, Entry, Policy, Store, at, mark_of, place
 
 cdef struct Segment:             # a queue
     uint32_t newest
@@ -25,6 +25,7 @@ cdef struct Segment:             # a queue
 
 cdef struct TinyLFU:
     Segment segments[QUEUES]
+    uint32_t size                # entries in all of them
     bint was_full
     Sketch sketch
     Simulation simulation
@@ -32,12 +33,6 @@ cdef struct TinyLFU:
 
 cdef inline TinyLFU* tinylfu_of(Store* s) noexcept nogil:
     return <TinyLFU*> s.state
-
-
-cdef inline uint32_t size_of(TinyLFU* t) noexcept nogil:
-    return (
-        t.segments[WINDOW].length + t.segments[PROBATION].length + t.segments[PROTECTED].length
-    )
 
 
 cdef inline uint64_t seen_as(Entry* e) noexcept nogil:
@@ -73,6 +68,23 @@ cdef inline void segment_link(
         q.oldest = i
     q.newest = i
     q.length += 1
+
+
+cdef inline void make_newest(Store* s, Segment* q, Entry* e, uint32_t i) noexcept nogil:
+    """What unlinking it and linking it again would come to: most of all that happens here."""
+    cdef char** chunks = s.chunks       # read once: the writes below might alias the Store
+    cdef size_t stride = s.stride
+    cdef uint32_t prev = e.prev, next = e.next, newest = q.newest
+    if prev:
+        place(chunks, stride, prev).next = next
+        if next:
+            place(chunks, stride, next).prev = prev
+        else:
+            q.oldest = prev
+        e.prev = 0
+        e.next = newest
+        place(chunks, stride, newest).prev = i
+        q.newest = i
 
 
 cdef inline void put_on_probation(Store* s, TinyLFU* t, uint32_t queue) noexcept nogil:
@@ -115,6 +127,7 @@ cdef inline void tinylfu_cleared(Store* s) noexcept nogil:
     forget_counts(&t.sketch)
     start_simulation(&t.simulation)
     memset(t.segments, 0, sizeof(t.segments))
+    t.size = 0
     t.was_full = False
 
 
@@ -123,8 +136,11 @@ cdef inline void tinylfu_added(Store* s, uint32_t i) noexcept nogil:
     cdef TinyLFU* t = tinylfu_of(s)
     cdef Entry* e = at(s, i)
     cdef uint64_t x = seen_as(e)
-    cdef uint32_t size = size_of(t) + 1, steps = STEP
-    cdef uint32_t window = window_of(size, t.simulation.parts)
+    cdef uint32_t steps = STEP, size, window
+    t.size += 1
+    size = t.size
+    window = window_of(size, t.simulation.parts)
+    fit_sketch(&t.sketch, size)
     count(&t.sketch, x, size)
     segment_link(s, t, e, i, WINDOW)
     while steps and t.segments[WINDOW].length > window:
@@ -139,19 +155,21 @@ cdef inline void tinylfu_used(Store* s, uint32_t i) noexcept nogil:
     cdef TinyLFU* t = tinylfu_of(s)
     cdef Entry* e = at(s, i)
     cdef uint64_t x = seen_as(e)
-    cdef uint32_t size = size_of(t), queue = mark_of(e)[0]
+    cdef uint32_t size = t.size, queue = mark_of(e)[0]
     count(&t.sketch, x, size)
-    if e.prev or queue == PROBATION:
+    if queue != PROBATION:
+        make_newest(s, &t.segments[queue], e, i)
+    else:
         segment_unlink(s, t, e)
-        segment_link(s, t, e, i, WINDOW if queue == WINDOW else PROTECTED)
-        if queue == PROBATION:
-            demote(s, t, size - window_of(size, t.simulation.parts))
+        segment_link(s, t, e, i, PROTECTED)
+        demote(s, t, size - window_of(size, t.simulation.parts))
     see(&t.simulation, &t.sketch, x, size)
 
 
 cdef inline void tinylfu_left(Store* s, uint32_t i) noexcept nogil:
     """Out of its queue; its counts stay."""
     segment_unlink(s, tinylfu_of(s), at(s, i))
+    tinylfu_of(s).size -= 1
 
 
 cdef inline uint32_t tinylfu_victim(Store* s) noexcept nogil:
@@ -164,7 +182,7 @@ cdef inline uint32_t tinylfu_victim(Store* s) noexcept nogil:
         halve_sketch(&t.sketch)
     if new == 0 or old == 0:
         return old if new == 0 else new
-    if t.segments[WINDOW].length < window_of(size_of(t), t.simulation.parts):
+    if t.segments[WINDOW].length < window_of(t.size, t.simulation.parts):
         return old
     if frequency(&t.sketch, seen_as(at(s, new))) > frequency(&t.sketch, seen_as(at(s, old))):
         return old

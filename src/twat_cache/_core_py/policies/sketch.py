@@ -43,10 +43,7 @@ _EVEN = bytes(range(0, 256, 2))
 
 def spread(mixed: int) -> int:
     """A key's hash, with each bit depending on all of them."""
-    mixed ^= mixed >> 32
-    mixed = mixed * _FACTOR & _MASK
-    mixed ^= mixed >> 32
-    mixed = mixed * _FACTOR & _MASK
+    mixed = (mixed ^ mixed >> 32) * _FACTOR & _MASK
     return mixed ^ mixed >> 32
 
 
@@ -97,8 +94,6 @@ class Sketch:
             self._halve_some()
         elif self._counts >= _COUNTS * size:
             self.halve()
-        else:
-            self._fit(size)
 
     def halve(self) -> None:
         """Begins to halve all counters, unless it is at it."""
@@ -117,8 +112,10 @@ class Sketch:
             self._halved = -1
             self._counts = max(0, self._counts // 2 - self._odd // 4)
 
-    def _fit(self, size: int) -> None:
-        """Makes one block, or drops one, as `size` asks for."""
+    def fit(self, size: int) -> None:
+        """Makes one block, or drops one, if a cache of `size` entries asks for it."""
+        if self._halved >= 0:
+            return
         wanted = size // _ENTRIES
         wanted += min(wanted, _EXTRA) + 1
         if self._blocks < wanted:

@@ -60,6 +60,7 @@ class TINYLFU(Policy):
         """Seen once more; into the window."""
         entry.place = spread(entry.hash)
         size = len(self._segments) + 1
+        self._sketch.fit(size)
         self._sketch.count(entry.place, size)
         self._segments.add(entry, size)
         self._follow(entry, size)
