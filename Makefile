@@ -21,6 +21,10 @@ CORE := $(wildcard ext/*.* ext/policies/*) setup.py pyproject.toml
 LIBRARY := $(shell find src -name '*.py' -o -name py.typed) setup.py pyproject.toml
 APART := -m "not alone" -n $(JOBS) --dist loadgroup
 
+# Each test in four threads at once; test_threads and test_interrupted start threads themselves.
+PARALLEL := --parallel-threads=4 -k "not pure" tests/unit/core/test_store.py \
+	$(addprefix tests/unit/core/policies/test_,expiring.py shedding.py telling.py weighing.py)
+
 # Whether an extension can be built: only then is a build without one an error.
 CAN_COMPILE := import os, shutil, sysconfig as s; \
 	cc = (os.environ.get("CC") or s.get_config_var("CC") or "cc").split()[0]; \
@@ -72,9 +76,10 @@ test-all: ## the suite on every Python found (PYTHONS="…"), and FREETHREADED=p
 	[ -z "$$failed" ] || { echo "failed on Python$$failed"; exit 1; }
 
 .PHONY: test-free
-test-free: $(VENV)/.core $(VENV)/.test # on a free-threaded Python: the import must leave the GIL off, and the suite runs with it off
+test-free: $(VENV)/.core $(VENV)/.test $(VENV)/.test-free # on a free-threaded Python: the import must leave the GIL off, and the suite runs with it off
 	$(BIN)/python -c 'import twat_cache, sys; assert not sys._is_gil_enabled(); print("GIL: off;", twat_cache.core_info())'
 	PYTHON_GIL=0 $(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
+	PYTHON_GIL=0 $(BIN)/python -m pytest $(PARALLEL)
 
 .PHONY: bench
 bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers

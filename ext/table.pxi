@@ -520,8 +520,9 @@ cdef class Table:
         self.look_where()
         self.let_some_go(now, -1)
 
-    def shed(self, int64_t many):
-        return self.let_some_go(self.read_clock() if self.store.detour & WATCHFUL else UNREAD, many)
+    def shed(self, many):
+        cdef int64_t now = self.read_clock() if self.store.detour & WATCHFUL else UNREAD
+        return self.let_some_go(now, max(as_int64(many), 0))
 
     cdef int64_t let_some_go(self, int64_t now, int64_t many):
         """Removes so many entries in the policy's order; with -1, as many as are out of bounds."""

@@ -34,6 +34,12 @@ def package(core: str) -> ModuleType:
         pytest.skip(str(missing))
 
 
+# Fixtures that a test changes, or that change the interpreter.
+SHARED = frozenset(
+    {"caplog", "capsys", "clock", "frantic", "gone", "monkeypatch", "run", "told", "tmp_path"}
+)
+
+
 @pytest.fixture(params=worlds.CORES)
 def core(request: pytest.FixtureRequest) -> str:
     """The name of the core under test; a test that asks for it runs once on each."""
@@ -59,6 +65,13 @@ def both() -> Both:
 def clock() -> FakeClock:
     """A clock that only `advance` moves, for `clock=`."""
     return FakeClock()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """pytest-run-parallel runs a test in several threads, which get the same fixtures."""
+    if SHARED.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.thread_unsafe(reason="a clock or a list of its own"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
 # Which share of the window is best just now? Small caches that hold nothing but hashes try it out.
 # The scheme and its parameters stand in `_core_py/policies/simulation.py`; here is how it is stored.
 #
-# A `Trial` is W-TinyLFU over at most 96 hashes, in arrays of its own: 1.4 KB, three to a table. Its
+# A `Trial` is W-TinyLFU over at most 192 hashes, in arrays of its own: 2.6 KB, three to a table. Its
 # places are numbered from 0; the numbers after the last are the beginning and end of its three
 # queues, which are rings, so that linking needs no branches. Free places are a fourth list, linked
 # by `chain`, as are the places whose hashes have one bucket.
@@ -12,10 +12,10 @@ from libc.string cimport memset
 from policies.sketch cimport Sketch, frequency
 
 cdef enum:
-    PLACES = 96
-    FEWEST = 32                  # if they become fewer, more keys take part
+    PLACES = 192
+    FEWEST = 64                  # if they become fewer, more keys take part
     SAMPLED = 24                 # the bit of a hash at which sampling looks
-    BUCKETS = 128
+    BUCKETS = 256
     NO_PLACE = 255
     TRIALS = 3
     ALL = (1 << TRIALS) - 1
@@ -94,14 +94,14 @@ cdef inline uint32_t trial_oldest(Trial* t, uint32_t queue) noexcept nogil:
 
 
 cdef inline uint32_t trial_find(Trial* t, uint64_t x) noexcept nogil:
-    cdef uint32_t i = t.buckets[x >> 57]
+    cdef uint32_t i = t.buckets[x >> 56]
     while i != NO_PLACE and t.hashes[i] != x:
         i = t.chain[i]
     return i
 
 
 cdef inline void trial_remove(Trial* t, uint32_t i) noexcept nogil:
-    cdef uint8_t* link = &t.buckets[t.hashes[i] >> 57]
+    cdef uint8_t* link = &t.buckets[t.hashes[i] >> 56]
     trial_unlink(t, i)
     while link[0] != i:
         link = &t.chain[link[0]]
@@ -132,7 +132,7 @@ cdef inline uint32_t trial_victim(Trial* t, uint32_t size, Sketch* k) noexcept n
 
 cdef inline void trial_add(Trial* t, uint64_t x, uint32_t size) noexcept nogil:
     cdef uint32_t i = t.free, steps = STEP, window = window_of(size, t.parts)
-    cdef uint8_t* bucket = &t.buckets[x >> 57]
+    cdef uint8_t* bucket = &t.buckets[x >> 56]
     t.free = t.chain[i]
     t.hashes[i] = x
     t.chain[i] = bucket[0]
@@ -196,7 +196,7 @@ cdef inline void judge(Simulation* m, uint32_t hits, int32_t n) noexcept nogil:
         if m.ahead[k] > most:
             most = m.ahead[k]
             best = k
-    if most > 2 * n // 5:
+    if most > n // 2:
         for k in range(TRIALS):
             m.ahead[k] = max(m.ahead[k] - most, least)
         m.leader = best

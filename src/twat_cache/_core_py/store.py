@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     Gone = list[tuple["Entry", Any, str]]
     Request = Callable[[int, Gone], object]
 
-__all__ = ["CROWD", "TICK_BITS", "Entry", "Key", "Owner", "Store", "shown"]
+__all__ = ["CROWD", "GONE", "TICK_BITS", "Entry", "Key", "Owner", "Store", "shown"]
 
 CROWD = 64
 """So many hits are noted before a call goes the long way to have them seen to."""
@@ -64,6 +64,10 @@ TICK_BITS = 27
 
 _len = len  # CPython's tests put a cached function in the place of builtins.len
 _one = RLock()
+
+
+GONE: Any = object()
+"""What an entry that has left gives instead of its old value."""
 
 
 # -- keys and entries ------------------------------------------------------------------------------
@@ -141,7 +145,12 @@ class Entry:
     gone: bool
 
     def take_over(self, new: Entry) -> Any:
-        """Becomes what `new` is, under its own key; gives what it was."""
+        """Becomes what `new` is, under its own key; gives what it was, or GONE if it has left.
+
+        No call lies between the question and the change, so nobody can come between them.
+        """
+        if self.gone:
+            return GONE
         old = self.value
         self.value = new.value
         self.fresh = new.fresh

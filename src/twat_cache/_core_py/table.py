@@ -26,7 +26,7 @@ from _weakref import ref
 from itertools import count
 from time import monotonic_ns
 
-from .store import CROWD, TICK_BITS, Entry, Key, Owner, Store, shown
+from .store import CROWD, GONE, TICK_BITS, Entry, Key, Owner, Store, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -559,6 +559,8 @@ class Table(Store):
                     return False
                 else:
                     old = entry.take_over(new)
+                    if old is GONE:
+                        continue
                     entry.used = self._tally.stamp()[0]
                     if old is not value:
                         gone.append((entry, old, "replaced"))

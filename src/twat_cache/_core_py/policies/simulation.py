@@ -10,13 +10,13 @@ is followed: the 2018 paper's other scheme, the mini-simulation, where what is s
 
 Cheap. Only keys whose hash ends in so many zeros take part: a cache of m entries that sees one in
 2^k of the keys behaves like one of m * 2^k entries that sees all of them (Waldspurger et al., SHARDS,
-FAST 2015). A simulation has 48 to 96 entries, or all of the cache's if those are fewer: they work on
+FAST 2015). A simulation has 96 to 192 entries, or all of the cache's if those are fewer: they work on
 a hash that has been made, and the counts of the real cache's sketch, which do not depend on who is
-in it. So in a cache of 10,000 one request in 128 takes part, and costs three look-ups more.
+in it. So in a cache of 10,000 one request in 64 takes part, and costs three look-ups more.
 
 Who leads. Each candidate's hits are counted against the leader's, and never stand below minus a fifth
 of m, so that long good service doesn't delay what is due: a CUSUM chart (Page, Biometrika, 1954). The
-first to be ahead by more than two fifths of m takes over. Less would follow noise, and in a loop the
+first to be ahead by more than half of m takes over. Less would follow noise, and in a loop the
 part of it that one of them happens to hold; more would be late where the workload changes. Between
 half and one and a half of these values mean hit ratios change by a tenth of a point.
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Simulation"]
 
 _PARTS = (100, 4, 1)
-_MOST = 96
-_FEWEST = 32
+_MOST = 192
+_FEWEST = 64
 _SAMPLED = 24  # the bit of a hash at which sampling looks
 
 
@@ -82,7 +82,7 @@ class Simulation:
             if ahead[k] > ahead[best]:
                 best = k
         most = ahead[best]
-        if most > 2 * m // 5:
+        if most > m // 2:
             self._ahead = [max(points - most, least) for points in ahead]
             self._leader = best
             self.parts = _PARTS[best]

@@ -20,7 +20,7 @@ def test_growing_within_a_weight_costs_the_same_for_each_entry(tc, policy):
         before = process_time()
         for number in range(n, 3 * n):
             table.put((number,), None, weight=1)
-        assert table.weight == 2 * n
+        assert 2 * n - 1 <= table.weight <= 2 * n
         return process_time() - before
 
     few = min(took(1_000) for _ in range(3))
