@@ -18,6 +18,7 @@
 #include <windows.h>
 #define tc_alloca _alloca
 #else
+#include <sched.h>
 #define tc_alloca __builtin_alloca
 #endif
 #if defined(_MSC_VER)
@@ -38,9 +39,19 @@
 
 /* ---- Locks ---------------------------------------------------------------------------------
    Under the GIL our C code is never interrupted, so a lock would only cost. Without it a PyMutex
-   (one byte, public since 3.13) guards each table, and one each of its Readers; order.pxd tells
-   who takes which. Threads are numbered as they come, to find their Reader. A policy's mark in an
-   entry may be written by several hits at once: relaxed atomics, a lost count does no harm. */
+   (one byte, public since 3.13) guards each table, and a latch each of its Readers; order.pxd tells
+   who takes which. A policy's mark in an entry may be written by several hits at once: relaxed
+   atomics, a lost count does no harm.
+
+   A latch is an int that is 1 while somebody is inside. It is left by a plain store, a second locked
+   instruction spared, a quarter of a hit. A hit keeps it for some nanoseconds and can't be suspended
+   meanwhile, neither for a collection nor for a fork, as it might be while waiting for a PyMutex. So
+   who seizes just tries again. A hit that finds its latch taken for long waits for the table's lock,
+   asleep: whoever keeps a latch for long has that one, too.
+
+   Threads are numbered as they come, to find their Reader. With glibc the number lies at a fixed
+   distance from the thread's own pointer; elsewhere (musl) a library that was loaded late can't
+   have that, and a call finds it. */
 
 #ifdef Py_GIL_DISABLED
 #define TC_FREE_THREADED 1
@@ -55,9 +66,53 @@ typedef PyMutex tc_lock;
 #define tc_store_byte(pointer, value) _Py_atomic_store_uint8_relaxed((pointer), (uint8_t)(value))
 #define tc_store_wide(pointer, value) _Py_atomic_store_int64_relaxed((pointer), (value))
 #define TC_READERS 16
+#define TC_NOTES 256
+
+static inline int tc_try_lock(tc_lock *lock)
+{
+    uint8_t expected = 0;
+    return _Py_atomic_compare_exchange_uint8(&lock->_bits, &expected, 1);
+}
+
+typedef int tc_latch;
+#define tc_try(latch) (_Py_atomic_exchange_int((latch), 1) == 0)
+#define tc_unlatch(latch) _Py_atomic_store_int_release((latch), 0)
+
+static inline void tc_yield(void)
+{
+#if defined(_WIN32)
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
+}
+
+/* Takes a latch that was taken; `lock` is the table's, NULL for who has it. */
+static TC_APART void tc_wait(tc_latch *latch, tc_lock *lock)
+{
+    for (int turns = 1;; turns++) {
+        if (_Py_atomic_load_int_relaxed(latch) == 0 && tc_try(latch))
+            return;
+        if (turns % 64 == 0) {
+            if (lock != NULL) {
+                tc_acquire(lock);
+                tc_release(lock);
+            }
+            tc_yield();
+        }
+    }
+}
+
+#if defined(_MSC_VER)
+#define TC_THREAD_LOCAL static __declspec(thread)
+#elif defined(__GLIBC__)
+#define TC_THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
+#else
+#define TC_THREAD_LOCAL static __thread
+#endif
 
 static uint32_t tc_threads;
-static _Thread_local uint32_t tc_thread;
+TC_THREAD_LOCAL uint32_t tc_thread;
 
 static inline uint32_t tc_thread_number(void)
 {
@@ -68,6 +123,11 @@ static inline uint32_t tc_thread_number(void)
 #else
 #define TC_FREE_THREADED 0
 typedef char tc_lock;
+typedef char tc_latch;
+#define tc_try_lock(lock) ((void)(lock), 1)
+#define tc_try(latch) ((void)(latch), 1)
+#define tc_unlatch(latch) ((void)(latch))
+#define tc_wait(latch, lock) ((void)(latch), (void)(lock))
 #define tc_acquire(lock) ((void)(lock))
 #define tc_release(lock) ((void)(lock))
 #define tc_load(pointer) (*(pointer))
@@ -78,6 +138,7 @@ typedef char tc_lock;
 #define tc_store_byte(pointer, value) (*(pointer) = (uint8_t)(value))
 #define tc_store_wide(pointer, value) (*(pointer) = (value))
 #define TC_READERS 1
+#define TC_NOTES 64
 #define tc_thread_number() 0u
 #endif
 
@@ -269,6 +330,43 @@ static inline void tc_make_callable(PyTypeObject *type, PyTypeObject *base, Py_s
     type->tp_vectorcall_offset = offset;
     type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
     PyType_Modified(type);
+}
+
+/* ---- The callable's reference count --------------------------------------------------------
+   Without the GIL every call of a Gate counts a reference to it, and with two threads the cache
+   line of the count travels between them: that bounds all else (half of one thread's calls). CPython
+   spares its own functions this: their references are counted later, by the collector (PEP 703), and
+   so they are for a Gate that stands in for one of those functions. As there, a nested function is
+   left out: what it keeps should be freed at once, not by the next collection.
+
+   From 3.14 on there is API for it. 3.13 has the mechanism but can't count later yet: when the first
+   thread is started it makes the objects that ask for it immortal. So we ask as it does itself for a
+   function (the bit, one reference of the collector's own, and a shared count that says it is dealt
+   with already), before another thread can know the Gate. A Gate made after that first thread is
+   only freed later; to make it immortal, too, would leak a cache's contents, where CPython leaks a
+   function. */
+
+static inline void tc_count_later(PyObject *gate, PyObject *function)
+{
+#if defined(Py_GIL_DISABLED)
+    if (!PyFunction_Check(function)
+        || ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_NESTED)
+        return;
+#if PY_VERSION_HEX >= 0x030E0000
+    PyUnstable_Object_EnableDeferredRefcount(gate);
+#else
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&gate->ob_ref_shared);
+    if (gate->ob_tid != _Py_ThreadId() || shared >> _Py_REF_SHARED_SHIFT != 0
+        || (shared & _Py_REF_SHARED_FLAG_MASK) >= _Py_REF_QUEUED
+        || !_Py_atomic_compare_exchange_ssize(&gate->ob_ref_shared, &shared, _Py_REF_QUEUED))
+        return;
+    gate->ob_gc_bits |= 64;         /* _PyGC_BITS_DEFERRED */
+    gate->ob_ref_local += 1;
+#endif
+#else
+    (void)gate;
+    (void)function;
+#endif
 }
 
 /* Cython refuses `def __init_subclass__` in an extension class: it is put there afterwards. */

@@ -6,11 +6,16 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cdef extern from "gate.h" nogil:
     ctypedef struct tc_lock:
         pass
+    ctypedef int tc_latch
     bint tc_likely(bint)
     bint tc_unlikely(bint)
     void tc_prefetch(void*) noexcept
     void tc_acquire(tc_lock*) noexcept
     void tc_release(tc_lock*) noexcept
+    bint tc_try_lock(tc_lock*) noexcept
+    bint tc_try(tc_latch*) noexcept
+    void tc_unlatch(tc_latch*) noexcept
+    void tc_wait(tc_latch*, tc_lock*) noexcept
     int tc_load(int*) noexcept
     void tc_publish(int*, int) noexcept
     void* tc_load_pointer(void**) noexcept
@@ -22,6 +27,7 @@ cdef extern from "gate.h" nogil:
     const bint FREE_THREADED "TC_FREE_THREADED"
     enum:
         TC_READERS
+        TC_NOTES
     uint8_t* tc_lowest_byte(uint64_t*) noexcept
     uint32_t tc_leading_zeros(uint32_t) noexcept
     uint32_t tc_trailing_zeros(uint64_t) noexcept
@@ -53,6 +59,7 @@ cdef extern from "gate.h":
     int tc_visit(PyObject*, visitproc, void*) noexcept
     void tc_make_callable(PyTypeObject*, PyTypeObject*, Py_ssize_t) noexcept
     void tc_make_awaitable(PyTypeObject*, iternextfunc, sendfunc) noexcept
+    void tc_count_later(PyObject* gate, PyObject* function) noexcept
     int tc_add_to_type(PyTypeObject*, const char*, PyObject*) except -1
     ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
     ctypedef int (*inquiry)(PyObject*) noexcept

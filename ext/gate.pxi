@@ -43,6 +43,22 @@ def gates():
     return found
 
 
+# Where there is no GIL a fork may come while a thread holds a table's lock or, having waited for it
+# asleep, has just been given it. The child doesn't have that thread. No Store is half changed then:
+# a fork stops all threads where they might as well be collected, or wait.
+
+def _unlock_all():
+    for gate in gates():
+        break_locks(&(<Table> (<Gate> gate).table).store)
+
+
+if FREE_THREADED:
+    import os as _os
+
+    if hasattr(_os, "register_at_fork"):
+        _os.register_at_fork(after_in_child=_unlock_all)
+
+
 @cython.no_gc_clear
 cdef class Gate:
     """The callable that stands in for a function. See `_core_py.Gate`."""
@@ -97,6 +113,7 @@ cdef class Gate:
         # From here on nothing runs code of others, or fails half-way.
         # A call in flight may still use what an earlier configuration owned.
         if core.function == NULL:
+            tc_count_later(<PyObject*> self, <PyObject*> function)
             known_gates[<size_t> <PyObject*> self] = PyWeakref_NewRef(self, None)
         else:
             if self.outlived is None:

@@ -3,9 +3,12 @@
 # Two kinds of access. A hit *enters*: it reads index and entries, marks the entry it found or notes
 # its number, and moves it in the ring if the policy is lru. Everything else *seizes*: nobody else
 # is inside then, and what hits had noted has been handed to the policy, in order. Under the GIL
-# both cost nothing. Without it a hit takes the lock of its thread's own Reader, so that hits on
+# both cost nothing. Without it a hit takes the latch of its thread's own Reader, so that hits on
 # different threads share nothing that is written, and who seizes takes the table's lock and then
-# all Readers' (a "big-reader" lock); lru's hits are noted there too, up to 64 a thread.
+# all Readers' latches (a "big-reader" lock); lru's hits are noted there too. A policy hears
+# of a thread's notes under the table's lock and that thread's latch only: it moves links and columns
+# of its own, which no hit reads.
+# While hits may be inside, nothing else may change what they read: index, entries, and values.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -25,12 +28,18 @@ cdef inline Reader* enter(Store* s) noexcept:
         reader = <Reader*> tc_load_pointer(<void**> &s.readers[tc_thread_number() % TC_READERS])
         if tc_unlikely(reader == NULL):
             reader = new_reader(s, tc_thread_number() % TC_READERS)
-        tc_acquire(&reader.lock)
+        if tc_unlikely(not tc_try(&reader.latch)):
+            tc_wait(&reader.latch, &s.lock)
     return reader
 
 
 cdef inline void leave(Reader* reader) noexcept:
-    tc_release(&reader.lock)
+    tc_unlatch(&reader.latch)
+
+
+cdef inline void shut(Reader* reader) noexcept:
+    if not tc_try(&reader.latch):
+        tc_wait(&reader.latch, NULL)
 
 
 cdef inline void seize(Store* s) noexcept:
@@ -38,10 +47,10 @@ cdef inline void seize(Store* s) noexcept:
     cdef int k
     tc_acquire(&s.lock)
     if FREE_THREADED:
-        tc_acquire(&s.reader.lock)
+        shut(&s.reader)
         for k in range(TC_READERS):
             if s.readers[k] != NULL and s.readers[k] != &s.reader:
-                tc_acquire(&s.readers[k].lock)
+                shut(s.readers[k])
                 if s.readers[k].noted:
                     hand_over(s, s.readers[k])
     if tc_unlikely(s.reader.noted):
@@ -53,9 +62,34 @@ cdef inline void let_go(Store* s) noexcept:
     if FREE_THREADED:
         for k in range(TC_READERS):
             if s.readers[k] != NULL and s.readers[k] != &s.reader:
-                tc_release(&s.readers[k].lock)
-        tc_release(&s.reader.lock)
+                tc_unlatch(&s.readers[k].latch)
+        tc_unlatch(&s.reader.latch)
     tc_release(&s.lock)
+
+
+cdef inline void settle_notes(Store* s, Reader* reader, bint must) noexcept:
+    """Lets the policy hear of what a Reader noted, while other threads' hits go on.
+
+    If somebody else has the table it can wait, unless it `must` be.
+    """
+    if must:
+        tc_acquire(&s.lock)
+    elif not tc_try_lock(&s.lock):
+        return
+    shut(reader)
+    hand_over(s, reader)
+    tc_unlatch(&reader.latch)
+    tc_release(&s.lock)
+
+
+cdef inline void break_locks(Store* s) noexcept:
+    """In a forked child: what other threads had, or were about to get, is nobody's now."""
+    cdef int k
+    memset(&s.lock, 0, sizeof(tc_lock))
+    s.reader.latch = 0
+    for k in range(TC_READERS):
+        if s.readers[k] != NULL:
+            s.readers[k].latch = 0
 
 
 cdef inline Reader* new_reader(Store* s, uint32_t number) noexcept:
@@ -64,7 +98,8 @@ cdef inline Reader* new_reader(Store* s, uint32_t number) noexcept:
     tc_acquire(&s.lock)
     reader = s.readers[number]
     if reader == NULL:
-        reader = <Reader*> tc_lines_new(sizeof(Reader))
+        # To the end of a pair of cache lines, which are fetched together: its neighbours stay apart.
+        reader = <Reader*> tc_lines_new((sizeof(Reader) + 127) & ~<size_t> 127)
         if reader == NULL:
             reader = &s.reader
         else:

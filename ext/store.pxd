@@ -34,7 +34,8 @@ cdef enum:
 
 cdef enum:
     MARKS = 256                  # below this in a hash: the mark
-    NOTES = 64                   # hits that are noted before the policy hears of them
+    BUNDLE = 64                  # hits that are noted before the policy may hear of them …
+    NOTES = TC_NOTES             # … and must
 
 cdef enum:
     TICK_BITS = 27               # a tick of the wheel is 2^27 ns
@@ -64,7 +65,7 @@ cdef struct FlightLink:
 cdef struct Reader:              # where a hit leaves its traces; one for each thread without the GIL
     uint64_t hits
     uint32_t noted
-    tc_lock lock
+    tc_latch latch
     uint32_t notes[NOTES]
 
 # What a policy does; NULL is what the plain ring does: in at the front, out at the back. It never

@@ -150,13 +150,14 @@ cdef class Table:
     cdef void look_where(self) noexcept:
         """Decides what a hit has to look at."""
         cdef Store* s = &self.store
-        s.detour = 0
+        cdef int detour = 0     # at once, for hits look at it at any time
         if s.fresh_at or s.generation_at or s.valid_until != INT64_MAX:
-            s.detour = WATCHFUL if self.clock is None else WATCHFUL | OFF
+            detour = WATCHFUL if self.clock is None else WATCHFUL | OFF
         if s.on_hit != MOVE:
-            s.detour |= ASIDE
+            detour |= ASIDE
         if self.bypass_depth or self.limit == 0:
-            s.detour |= OFF
+            detour |= OFF
+        s.detour = detour
 
     def __dealloc__(self):
         self.empty(-1)
@@ -763,6 +764,7 @@ cdef PyObject* take_aside "tc_take_otherwise"(
     cdef Entry* e = <Entry*> entry
     cdef PyObject* value = e.value
     cdef int on_hit = s.on_hit
+    cdef bint must
     tc_own(value)
     reader.hits += 1
     if on_hit & IDLES:
@@ -776,10 +778,10 @@ cdef PyObject* take_aside "tc_take_otherwise"(
         if tc_likely(reader.noted < NOTES):
             reader.notes[reader.noted] = i
             reader.noted += 1
-        if tc_unlikely(reader.noted == NOTES):
+        if tc_unlikely(reader.noted % BUNDLE == 0):
+            must = reader.noted == NOTES
             leave(reader)
-            seize(s)            # which hands them on
-            let_go(s)
+            settle_notes(s, reader, must)
             return value
     leave(reader)
     return value
