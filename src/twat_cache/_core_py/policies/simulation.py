@@ -1,24 +1,26 @@
 """Which share of the window is best just now? Small caches that hold nothing but hashes try it out.
 
 Recency or frequency, no share suits all workloads: with a window of 1 % W-TinyLFU withstands scans
-and loops, but where popularity moves quickly it falls behind LRU by 20 points of hit ratio and more,
-and a window of 100 % is LRU. Climbing towards the better hit ratio (Einziger, Eytan, Friedman and
-Manes, "Adaptive Software Cache Management", Middleware 2018) needs many periods of ten times the
-cache's size to get from one to the other, and cannot tell a change of its own making from one of
-the workload. So here the candidates run side by side, on the same requests, and the one in the lead
-is followed: the 2018 paper's other scheme, the mini-simulation, where what is simulated is cheap.
+and loops, but where popularity moves quickly it falls behind LRU by 20 points of hit ratio and
+more, and a window of 100 % is LRU. Climbing towards the better hit ratio (Einziger, Eytan, Friedman
+and Manes, "Adaptive Software Cache Management", Middleware 2018) needs many periods of ten times
+the cache's size to get from one to the other, and cannot tell a change of its own making from one
+of the workload. So here the candidates run side by side, on the same requests, and the one in the
+lead is followed: the 2018 paper's other scheme, the mini-simulation, where what is simulated is
+cheap.
 
 Cheap. Only keys whose hash ends in so many zeros take part: a cache of m entries that sees one in
-2^k of the keys behaves like one of m * 2^k entries that sees all of them (Waldspurger et al., SHARDS,
-FAST 2015). A simulation has 96 to 192 entries, or all of the cache's if those are fewer: they work on
-a hash that has been made, and the counts of the real cache's sketch, which do not depend on who is
-in it. So in a cache of 10,000 one request in 64 takes part, and costs three look-ups more.
+2^k of the keys behaves like one of m * 2^k entries that sees all of them (Waldspurger et al.,
+SHARDS, FAST 2015). A simulation has 96 to 192 entries, or all of the cache's if those are fewer:
+they work on a hash that has been made, and the counts of the real cache's sketch, which do not
+depend on who is in it. So in a cache of 10,000 one request in 64 takes part, and costs three
+look-ups more.
 
-Who leads. Each candidate's hits are counted against the leader's, and never stand below minus a fifth
-of m, so that long good service doesn't delay what is due: a CUSUM chart (Page, Biometrika, 1954). The
-first to be ahead by more than half of m takes over. Less would follow noise, and in a loop the
-part of it that one of them happens to hold; more would be late where the workload changes. Between
-half and one and a half of these values mean hit ratios change by a tenth of a point.
+Who leads. Each candidate's hits are counted against the leader's, and never stand below minus a
+fifth of m, so that long good service doesn't delay what is due: a CUSUM chart (Page, Biometrika,
+1954). The first to be ahead by more than half of m takes over. Less would follow noise, and in a
+loop the part of it that one of them happens to hold; more would be late where the workload changes.
+Between half and one and a half of these values mean hit ratios change by a tenth of a point.
 
 Three candidates: 1 %, 25 % and all. OLTP logs want the one in the middle: five points more there.
 

@@ -1,10 +1,10 @@
 """How often keys were seen lately, in half a byte each: a count-min sketch that forgets.
 
 A table of small counters, several for each key, chosen by its hash (Cormode and Muthukrishnan, "An
-Improved Data Stream Summary: The Count-Min Sketch and its Applications", 2005). To count a key is to
-raise all of its counters. Other keys share them and only raise them further, so the lowest is the
-best guess. All are halved every now and then, so that old popularity fades: this is the sketch of
-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM
+Improved Data Stream Summary: The Count-Min Sketch and its Applications", 2005). To count a key is
+to raise all of its counters. Other keys share them and only raise them further, so the lowest is
+the best guess. All are halved every now and then, so that old popularity fades: this is the sketch
+of TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM
 Transactions on Storage, 2017).
 
 Local. The counters of a key lie in one *block* of 128, a row of 32 for each of its four counters.

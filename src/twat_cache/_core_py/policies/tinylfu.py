@@ -2,8 +2,8 @@
 
 After Einziger, Friedman and Manes, "TinyLFU: A Highly Efficient Cache Admission Policy" (ACM
 Transactions on Storage, 2017), and, for the idea of fitting the window to the workload, Einziger,
-Eytan, Friedman and Manes, "Adaptive Software Cache Management" (Middleware 2018). Three parts, three
-files:
+Eytan, Friedman and Manes, "Adaptive Software Cache Management" (Middleware 2018). Three parts,
+three files:
 
     sketch       how often a key was seen lately, whether it is in the cache or not
     segments     window, probation and protected: the queues, and who leaves them
@@ -17,7 +17,8 @@ While there is room for all, everything that comes is let in and says little abo
 wanted. So when somebody has to leave for the first time, all counts are halved, as if that were ten
 counts an entry ago. That is worth one and a half points on short traces.
 
-Measured, hit ratios in percent: LRU, W-TinyLFU with a fixed window of 1 %, with hill climbing, this.
+Measured, hit ratios in percent: LRU, W-TinyLFU with a fixed window of 1 %, with hill climbing,
+this.
 
     trace                       size    LRU   fixed  climbing   this
     multi2                      1200   48.1    59.0      58.9   59.9
