@@ -217,7 +217,12 @@ def test_calls_keep_an_entry_busy_and_a_look_does_not(tc, clock):
     clock.now += 9
     assert f.table.peek(1) is first
     clock.now += 9
-    assert f(1) is not first
+    second = f(1)
+    assert second is not first
+    clock.now += 9
+    assert f(1) is second
+    clock.now += 10
+    assert f(1) is not second
 
 
 def test_time_to_live_and_time_to_idle_hold_both(make, clock):
