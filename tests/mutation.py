@@ -344,16 +344,16 @@ CHANGES = [
         "_live[seen.number] = seen\n",
         "_live[seen.number] = lambda: self\n",
     ),
-    compiled(
-        "the order is not kept", "store.pxd", "    if s.ordered and prev != 0:\n", "    if False:\n"
-    ),
+    compiled("the order is not kept", "order.pxd", "    if prev != 0:\n", "    if False:\n"),
     compiled(
         "a removal leaves a hole in the index",
-        "store.pxd",
+        "index.pxd",
         "if ((position - home) & mask) >= ((position - hole) & mask):",
         "if ((position - home) & mask) > ((position - hole) & mask):",
     ),
-    compiled("a change grounds nothing", "store.pxd", "if all or flight.hash == hash:", "if all:"),
+    compiled(
+        "a change grounds nothing", "flights.pxd", "if all or flight.hash == hash:", "if all:"
+    ),
     compiled(
         "a search goes on after __eq__ changed the table",
         "keys.pxd",
@@ -375,11 +375,50 @@ CHANGES = [
     compiled(
         "a landing replaces what is there",
         "write.pxi",
-        "if not replace and is_fresh(s, e, now):",
+        "if not replace and is_fresh(s, at(s, i), now):",
         "if False:",
     ),
     compiled(
-        "an eviction is not counted", "write.pxi", "        s.evictions += 1\n", "        pass\n"
+        "an eviction is not counted",
+        "table.pxi",
+        "            s.evictions += 1\n",
+        "            pass\n",
+    ),
+    compiled(
+        "a hand stays at an entry that leaves",
+        "policies/sieve.pxd",
+        "    if hand_of(s) == i:\n",
+        "    if False:\n",
+    ),
+    compiled(
+        "a ghost that returns stays a ghost",
+        "policies/ghosts.pxd",
+        "    lay_ghost(g, position)\n    return True\n",
+        "    return True\n",
+    ),
+    compiled(
+        "a bucket is left behind when it is empty",
+        "policies/lfu.pxd",
+        "    if bucket.oldest == 0 and b:\n",
+        "    if False:\n",
+    ),
+    compiled(
+        "an alarm stays where the entry was",
+        "wheel.pxd",
+        "        s.wheel.first[timer.before & ~HEAD] = i\n    else",
+        "        pass\n    else",
+    ),
+    compiled(
+        "a write reclaims nothing",
+        "write.pxi",
+        "        self.reclaim(now, &spoils)\n",
+        "        pass\n",
+    ),
+    compiled(
+        "a victim is never dead",
+        "table.pxi",
+        "        return EXPIRED if is_dead(s, at(s, i), now) else SIZE\n",
+        "        return SIZE\n",
     ),
     compiled(
         "a shape is told by its names alone",
