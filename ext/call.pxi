@@ -50,14 +50,15 @@ cdef inline PyObject* enter_fixed(
     cdef int64_t now = UNREAD
     cdef PyObject* value
     cdef uint64_t hash
+    cdef uint32_t near
     if tc_unlikely(kwnames != NULL):
         return call_named(self, args, nargsf, kwnames)
     if tc_unlikely(PyVectorcall_NARGS(nargsf) != n or s.detour != (WATCHFUL * timed | ASIDE * aside)):
         return call_aside(self, args, nargsf, kwnames)
     if timed:
         now = tc_now()
-    if tc_likely(plain_hash(args, n, weak, &hash)):
-        value = hit_at_once(s, args, n, hash, weak, False, False, now, aside)
+    if tc_likely(plain_hash(args, n, weak, &hash, &near)):
+        value = hit_at_once(s, args, n, hash, near, weak, False, False, now, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
@@ -71,10 +72,11 @@ cdef inline PyObject* enter_pattern(
     cdef Store* s = core.store
     cdef PyObject* value
     cdef uint64_t hash
+    cdef uint32_t near
     if tc_unlikely(kwnames != NULL or s.detour != ASIDE * aside):
         return call_aside(self, args, nargsf, kwnames)
-    if tc_likely(plain_hash(args, n, False, &hash)):
-        value = hit_at_once(s, args, n, hash, False, True, n == 1, UNREAD, aside)
+    if tc_likely(plain_hash(args, n, False, &hash, &near)):
+        value = hit_at_once(s, args, n, hash, near, False, True, n == 1, UNREAD, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
@@ -89,13 +91,14 @@ cdef inline PyObject* enter_named(
     cdef Shape* shape = load_shape(&core.shape[0])
     cdef PyObject* value
     cdef uint64_t hash
+    cdef uint32_t near
     if tc_likely(
         shape != NULL and shape.kwnames == kwnames and shape.nargs == PyVectorcall_NARGS(nargsf)
         and shape.straight and core.plain and s.detour == (WATCHFUL * timed | ASIDE * aside)
-        and plain_hash(args, shape.n, False, &hash)
+        and plain_hash(args, shape.n, False, &hash, &near)
     ):
         value = hit_at_once(
-            s, args, shape.n, hash, False, False, False, tc_now() if timed else UNREAD, aside
+            s, args, shape.n, hash, near, False, False, False, tc_now() if timed else UNREAD, aside
         )
         if tc_likely(value != NULL):
             return value
@@ -258,7 +261,7 @@ cdef PyObject* call_hashing "tc_call_hashing"(
     if tc_unlikely(hash_items(s, &look) < 0):
         return (<quietly_answer> refuse)(<Gate> self, &call)
     if tc_likely(plain and s.detour & ~ASIDE == 0):
-        value = hit_at_once(s, args, nargsf, look.hash, False, False, False, UNREAD, True)
+        value = hit_at_once(s, args, nargsf, look.hash, near_of(look.hash), False, False, False, UNREAD, True)
         if tc_likely(value != NULL):
             return value
     look.now = UNREAD
@@ -278,6 +281,8 @@ cdef PyObject* call_aside "tc_call_aside"(
     cdef Look look
     cdef Shape* shape
     cdef PyObject* value
+    cdef uint64_t hash
+    cdef uint32_t near
     look.now = UNREAD
     if kwnames != NULL and core.plain and not s.detour & OFF:
         shape = load_shape(&core.shape[0])
@@ -286,11 +291,12 @@ cdef PyObject* call_aside "tc_call_aside"(
         if tc_likely(shape != NULL):
             look.items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))  # at most WIDEST
             fill(shape, args, look.items)
-            if tc_likely(plain_hash(look.items, shape.n, False, &look.hash)):
+            if tc_likely(plain_hash(look.items, shape.n, False, &hash, &near)):
+                look.hash = placed(hash, near)
                 if s.detour & WATCHFUL:
                     look.now = tc_now()
                 value = hit_at_once(
-                    s, look.items, shape.n, look.hash, False, False, False, look.now, True
+                    s, look.items, shape.n, hash, near, False, False, False, look.now, True
                 )
                 if tc_likely(value != NULL and not core.special):
                     return value
@@ -465,8 +471,6 @@ cdef PyObject* miss(Gate gate, Store* s, Look* look, Call* call, uint32_t i) noe
     s.misses += 1
     if i == NONE:
         absent = s.changes
-        if table.limit >= 0 and s.used >= table.limit:
-            foresee(s)
     if i != NONE and is_dead(s, at(s, i), look.now):
         table.drop_entry(i, EXPIRED)
     else:

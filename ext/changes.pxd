@@ -70,19 +70,18 @@ cdef inline void close_gap(Store* s, uint32_t i) noexcept:
 
 
 # An eviction touches memory that nobody has looked at for long: the entry at the ring's end, the one
-# before it, its slot, its objects. In a large table each is a cache miss, a hundred nanoseconds. So
-# the end of the ring is fetched by the write before, and the rest while the function computes.
+# before it, its slot, its objects. In a large table each is a cache miss, a hundred nanoseconds and
+# more. So the write before fetches them. Besides, it fetches the line of slots where the keys after
+# its own are, should they come in a row.
 
-cdef inline void foresee(Store* s) noexcept nogil:
-    """Fetches what the next eviction will touch."""
+cdef inline void foresee(Store* s, uint64_t hash) noexcept nogil:
+    """Fetches what the next write will touch, in a large table."""
     cdef Entry* e
-    if s.policy.victim == NULL and s.used:
+    tc_prefetch(&s.slots[home_of(hash + GOLDEN, s.mask)])
+    if s.policy.victim == NULL:
         e = at(s, at(s, 0).prev)
         tc_prefetch(&s.slots[home_of(e.hash, s.mask)])
-        tc_prefetch(at(s, e.prev))
+        tc_prefetch(&s.slots[home_of(e.hash + GOLDEN, s.mask)])
         tc_prefetch(e.value)
         tc_prefetch(key_of(e)[0])
-
-
-cdef inline void foresee_end(Store* s) noexcept nogil:
-    tc_prefetch(at(s, at(s, 0).prev))
+        tc_prefetch(at(s, e.prev))

@@ -37,6 +37,9 @@ cdef extern from "gate.h" nogil:
     int64_t tc_now() noexcept
     void* tc_lines_new(size_t) noexcept
     void tc_lines_free(void*) noexcept
+    void* tc_zeros_new(size_t) noexcept
+    void tc_zeros_done(char*, size_t) noexcept
+    void tc_zeros_free(void*, size_t) noexcept
 
 cdef extern from "gate.h":
     ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject**, size_t, PyObject*)

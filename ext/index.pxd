@@ -8,17 +8,50 @@
 # Growing never rehashes at once: `old` keeps the smaller index while every write moves a few of
 # its slots over (an incremental rehash as in Redis' dict.c design notes; own code). An entry is
 # in exactly one of the two. Slots taken out of `old` become GONE, which only `old` ever holds.
+# Behind the last free slot that was come to nobody searches for anything that is still there, so
+# pieces of a large `old` are given back at once: all together would take milliseconds.
 
 from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
-from gate cimport tc_leading_zeros, tc_unlikely
+from gate cimport tc_leading_zeros, tc_unlikely, tc_zeros_done, tc_zeros_free, tc_zeros_new
 from store cimport *
+
+cdef extern from *:
+    """
+    #define TC_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+    #define TC_PLACE ((uint64_t)15 << 8)
+    """
+    const uint64_t GOLDEN "TC_GOLDEN"       # the golden ratio (Knuth, TAOCP 3, 6.4)
+    const uint64_t PLACE "TC_PLACE"         # the bits of a hash that tell the place in a line
+
+# Python's hashes are regular (an int is its own), so they are multiplied, and the slot is chosen by
+# the highest bits of the product, which all bits have stirred. With the golden ratio as factor,
+# keys at regular distances (1, 2, 3 …; aligned ids; multiples of 2^20) fall nearly evenly: the
+# three-distance theorem (Sós, 1958; Knuth, TAOCP 3, 6.4).
+#
+# Where a key is one object, its hash's lowest three bits are left out of the product and choose the
+# place in the cache line of 16 slots instead: every second one, counted from where the product
+# points to. So ints in a row share lines, eight in each, and a large table that is asked for one
+# after the other waits for memory once in eight times. Of a mixed hash, bits 8 to 11 keep them; a
+# key of several objects has zeros there.
+
+cdef inline uint32_t neighbour(uint64_t hash) noexcept nogil:
+    """What an object's own hash adds to the slot, as one of those that share a line."""
+    return (hash & 7) << 1
+
+
+cdef inline uint64_t placed(uint64_t product, uint32_t near) noexcept nogil:
+    """The mixed hash."""
+    return (product & ~PLACE) | near << NEAR
+
+
+cdef inline uint32_t near_of(uint64_t hash) noexcept nogil:
+    return hash >> NEAR & 15
 
 
 cdef inline uint32_t home_of(uint64_t hash, uint32_t mask) noexcept nogil:
-    """The slot to begin at: the highest bits of the hash."""
-    return <uint32_t> (hash >> 32 >> tc_leading_zeros(mask)) if mask else 0
+    """The slot to begin at: the highest bits of the hash, and the place in a line."""
+    return <uint32_t> (hash >> 32 >> tc_leading_zeros(mask)) ^ near_of(hash) if mask else 0
 
 
 cdef inline uint32_t tag_of(uint64_t hash, uint32_t mask) noexcept nogil:
@@ -78,10 +111,15 @@ cdef inline void move_slots(Store* s, uint32_t many) noexcept nogil:
             i = slot & s.old_mask
             index_add(s, i, at(s, i).hash)
             s.old[s.old_next] = GONE
+        elif slot == 0:
+            s.old_gap = s.old_next
         s.old_next += 1
         many -= 1
+    if s.old_gap >= s.old_done + PIECE:
+        tc_zeros_done(<char*> (s.old + s.old_done), PIECE * sizeof(uint32_t))
+        s.old_done += PIECE
     if s.old_next > s.old_mask:
-        free(s.old)
+        tc_zeros_free(s.old, (<size_t> s.old_mask + 1) * sizeof(uint32_t))
         s.old = NULL
 
 
@@ -90,13 +128,13 @@ cdef inline bint start_index(Store* s, uint64_t slots) noexcept:
     cdef uint32_t* memory
     if slots > <uint64_t> 1 << 31:
         return False
-    memory = <uint32_t*> calloc(slots, sizeof(uint32_t))
+    memory = <uint32_t*> tc_zeros_new(slots * sizeof(uint32_t))
     if memory == NULL:
         return False
     if s.slots != tc_no_slots:
         s.old = s.slots
         s.old_mask = s.mask
-        s.old_next = 0
+        s.old_next = s.old_gap = s.old_done = 0
     s.slots = memory
     s.mask = <uint32_t> (slots - 1)
     s.shift = 32 + tc_leading_zeros(s.mask)
@@ -113,7 +151,7 @@ cdef inline bint tend_index(Store* s) noexcept:
     if tc_unlikely(<uint64_t> (s.used + 1) * 8 > slots * (3 if slots < SMALL else 6)):
         if s.old != NULL:
             move_slots(s, UINT32_MAX)
-        return start_index(s, FIRST if s.slots == tc_no_slots else slots * 2)
+        return start_index(s, LINE if s.slots == tc_no_slots else slots * 2)
     return True
 
 

@@ -54,12 +54,10 @@ cdef extern from *:
     """
     #define TC_AGAIN (UINT32_MAX - 1)
     #define TC_UNREAD INT64_MIN
-    #define TC_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
     #define TC_PRIME UINT64_C(0xC2B2AE3D27D4EB4F)
     """
     const uint32_t AGAIN "TC_AGAIN"         # a search that was disturbed
     const int64_t UNREAD "TC_UNREAD"
-    const uint64_t GOLDEN "TC_GOLDEN"       # the golden ratio (Knuth, TAOCP 3, 6.4)
     const uint64_t PRIME "TC_PRIME"         # a prime of xxHash (Collet, 2012)
 
 
@@ -102,32 +100,35 @@ cdef inline bint is_dead(Store* s, Entry* e, int64_t now) noexcept:
 
 # -- look-up ---------------------------------------------------------------------------------------
 
-# Python's hashes are regular (an int is its own), so they are multiplied, and the slot is chosen by
-# the highest bits of the product, which all bits have stirred. With the golden ratio as factor,
-# keys at regular distances (1, 2, 3 …; aligned ids; multiples of 2^20) fall nearly evenly: the
-# three-distance theorem (Sós, 1958; Knuth, TAOCP 3, 6.4).
-
 cdef inline uint64_t seed_of(PyObject* instance) noexcept:
     """What an object held weakly adds to the hash: its address."""
     return (<uint64_t> instance >> 4) * PRIME
 
 
 # Several objects are summed, each times an odd constant of its own (a multilinear hash): one
-# multiplication each, none waiting for another, and regular keys stay regular.
+# multiplication each, none waiting for another, and regular keys stay regular. What one object
+# alone gives, and why, stands in `index`. The short ways keep product and place apart, `placed`
+# makes them one.
 
-cdef inline bint plain_hash(PyObject** items, Py_ssize_t n, bint weak, uint64_t* mixed) noexcept:
-    """The mixed hash of a sequence of exact ints and strs; False if there is anything else."""
+cdef inline bint plain_hash(
+    PyObject** items, Py_ssize_t n, bint weak, uint64_t* product, uint32_t* near
+) noexcept:
+    """Product and place of a sequence of exact ints and strs; False if there is anything else."""
     cdef uint64_t sum = seed_of(items[0]) + n if weak else n
     cdef uint64_t factor = GOLDEN
     cdef Py_ssize_t j = 1 if weak else 0
     cdef Py_hash_t hash
+    near[0] = 0
     while j < n:
         if tc_unlikely(not tc_plain_hash(items[j], &hash)):
             return False
+        if n == 1:
+            near[0] = neighbour(hash)
+            hash >>= 3
         sum += <uint64_t> hash * factor
         factor *= PRIME
         j += 1
-    mixed[0] = sum
+    product[0] = sum
     return True
 
 
@@ -135,16 +136,20 @@ cdef inline int hash_items(Store* s, Look* look) noexcept:
     """Fills in the mixed hash of any objects; -1 if one raised."""
     cdef uint64_t sum, factor = GOLDEN
     cdef Py_ssize_t j = 1 if s.weak else 0
+    cdef uint32_t near = 0
     cdef Py_hash_t hash
     sum = seed_of(look.items[0]) + look.n if s.weak else look.n
     while j < look.n:
         hash = tc_hash(look.items[j])
         if tc_unlikely(hash == -1):
             return -1
+        if look.n == 1:
+            near = neighbour(hash)
+            hash >>= 3
         sum += <uint64_t> hash * factor
         factor *= PRIME
         j += 1
-    look.hash = sum
+    look.hash = placed(sum, near)
     return 0
 
 
@@ -342,7 +347,7 @@ cdef inline PyObject* take_quietly(
 
 
 cdef inline PyObject* hit_at_once(
-    Store* s, PyObject** items, Py_ssize_t n, uint64_t hash,
+    Store* s, PyObject** items, Py_ssize_t n, uint64_t hash, uint32_t near,
     bint weak, bint packed, bint lone, int64_t now, bint aside,
 ) noexcept:
     """The shortest way of a hit: the value if one of the first two slots has it, else NULL.
@@ -355,7 +360,7 @@ cdef inline PyObject* hit_at_once(
     cdef Entry* e
     cdef Reader* reader = enter(s)
     mask = s.mask
-    position = <uint32_t> (hash >> s.shift)
+    position = <uint32_t> (hash >> s.shift) ^ near
     tag = tag_of(hash, mask)
     i = s.slots[position]
     if tc_unlikely((i & ~mask) != tag):
@@ -385,7 +390,7 @@ cdef inline PyObject* hit(
     cdef Reader* reader = enter(s)
     slots = s.slots
     mask = s.mask
-    position = <uint32_t> (hash >> s.shift)
+    position = <uint32_t> (hash >> s.shift) ^ near_of(hash)
     tag = tag_of(hash, mask)
     while True:
         i = slots[position]

@@ -22,9 +22,13 @@ from gate cimport *
 cdef enum:
     CHUNK_BITS = 14
     CHUNK = 1 << CHUNK_BITS      # entries in a chunk
-    FIRST = 8                    # entries and slots to begin with
+    FIRST = 8                    # entries to begin with
+    LINE = 16                    # slots to begin with, and in a cache line
+    NEAR = 8                     # the bit of a hash from which on four tell the place in a line
     BATCH = 16                   # slots of the old index moved by one write
-    SMALL = 1 << 16              # slots up to which half of the room is spent to avoid collisions
+    PIECE = 1 << 16              # slots of it given back at a time
+    SMALL = 1 << 22              # slots up to which half of the room is spent to avoid collisions
+    LARGE = 1 << 16              # slots from which on writes fetch ahead what the next will touch
     WIDEST = 255                 # key objects kept inline; of wider keys the tuple is kept
 
 cdef enum:
@@ -115,6 +119,8 @@ cdef struct Store:
     # what a write reads
     uint32_t old_mask
     uint32_t old_next
+    uint32_t old_gap             # the last free slot of `old` before that
+    uint32_t old_done            # slots of `old` that were given back
     uint32_t used
     uint32_t room                # entries that the chunks have room for, the sentinel counted
     uint32_t directory           # length of `chunks`
@@ -150,7 +156,7 @@ cdef extern from *:
     #define TC_NONE 0u
     #define TC_ERROR UINT32_MAX
     #define TC_GONE UINT32_MAX
-    static uint32_t tc_no_slots[2] = {0, 0};
+    static uint32_t tc_no_slots[16] = {0};
     """
     const uint32_t NONE "TC_NONE"           # no entry has this number
     const uint32_t ERROR "TC_ERROR"         # a look-up that raised
@@ -285,5 +291,5 @@ cdef inline void free_memory(Store* s) noexcept:
             tc_lines_free(at(s, first))
         free(s.chunks)
     if s.slots != tc_no_slots:
-        free(s.slots)
-    free(s.old)
+        tc_zeros_free(s.slots, (<size_t> s.mask + 1) * sizeof(uint32_t))
+    tc_zeros_free(s.old, (<size_t> s.old_mask + 1) * sizeof(uint32_t))

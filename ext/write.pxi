@@ -139,7 +139,8 @@ cdef inline int write_inside(
     if s.timer_at:
         schedule(s, i)
     s.stores += 1
-    foresee_end(s)
+    if tc_unlikely(s.mask >= LARGE):
+        foresee(s, look.hash)
     return 1
 
 

@@ -115,6 +115,66 @@ CHANGES = [
     pure(
         "small is asked at a ninth", "policies/s3fifo.py", "len(small) * 10 >=", "len(small) * 9 >="
     ),
+    pure(
+        "a lead of one lets a newcomer in",
+        "policies/segments.py",
+        "frequency(new) > frequency(old) + 1 else new",
+        "frequency(new) > frequency(old) else new",
+    ),
+    pure(
+        "who left is forgotten",
+        "policies/tinylfu.py",
+        "        self._sketch.raise_to(entry.place, self._times_seen(entry))\n",
+        "",
+    ),
+    pure(
+        "counts are never halved",
+        "policies/tinylfu.py",
+        "            self._age += _AGE\n",
+        "",
+    ),
+    pure(
+        "a count is halved when it is used, and not else",
+        "policies/tinylfu.py",
+        "return self._of_age(entry.hits) & _TIMES",
+        "return entry.hits & _TIMES",
+    ),
+    pure(
+        "an age waits for nobody",
+        "policies/tinylfu.py",
+        "self._unvisited = self._size",
+        "self._unvisited = 0",
+    ),
+    pure(
+        "hits without newcomers are shown for ever",
+        "policies/tinylfu.py",
+        "            self._shown += 1\n",
+        "",
+    ),
+    pure(
+        "what is to be halved is not told doubled",
+        "policies/sketch.py",
+        "            least = min(least * 2, _MOST)\n",
+        "            pass\n",
+    ),
+    pure(
+        "half of m is enough to lead",
+        "policies/simulation.py",
+        "if most > 3 * m // 5:",
+        "if most > m // 2:",
+    ),
+    pure(
+        "a hit is not heard of before its entry leaves",
+        "store.py",
+        "        if self._word:\n            self._settle(now, gone)\n        return self._leave",
+        "        return self._leave",
+    ),
+    pure(
+        "room for a heavier value is made too early",
+        "store.py",
+        " and entry not in self._word:",
+        ":",
+    ),
     pure("hits are counted to four", "policies/s3fifo.py", "_MOST = 3", "_MOST = 4"),
     pure(
         "one entry too many",
@@ -234,7 +294,7 @@ CHANGES = [
     pure(
         "a rejected value leaves what it would replace",
         "table.py",
-        'self._leave(entry, "replaced", gone)',
+        'self._let_go(entry, "replaced", now, gone)',
         "pass",
     ),
     pure("a rejection is not counted", "table.py", "        self._tally.rejected()\n", ""),
@@ -401,6 +461,30 @@ CHANGES = [
         "policies/lfu.pxd",
         "    if bucket.oldest == 0 and b:\n",
         "    if False:\n",
+    ),
+    compiled(
+        "a lead of one lets a newcomer in",
+        "policies/tinylfu.pxd",
+        "times_seen(s, t, old) + 1 else new",
+        "times_seen(s, t, old) else new",
+    ),
+    compiled(
+        "who left is forgotten",
+        "policies/tinylfu.pxd",
+        "    raise_to(&t.sketch, seen_as(at(s, i)), times_seen(s, t, i))\n",
+        "",
+    ),
+    compiled(
+        "an age visits nobody",
+        "policies/tinylfu.pxd",
+        "        mark[0] = of_age(mark[0], t.age)\n",
+        "",
+    ),
+    compiled(
+        "what is to be halved is not told doubled",
+        "policies/sketch.pxd",
+        "        least = min(least * 2, <uint32_t> 15)\n",
+        "        pass\n",
     ),
     compiled(
         "an alarm stays where the entry was",

@@ -14,7 +14,7 @@ from policies.sketch cimport Sketch, frequency
 cdef enum:
     PLACES = 192
     FEWEST = 64                  # if they become fewer, more keys take part
-    SAMPLED = 24                 # the bit of a hash at which sampling looks
+    SAMPLED = 32                 # the bit of a hash at which sampling looks
     BUCKETS = 256
     NO_PLACE = 255
     TRIALS = 3
@@ -127,7 +127,7 @@ cdef inline uint32_t trial_victim(Trial* t, uint32_t size, Sketch* k) noexcept n
         return old if new >= PLACES else new
     if t.lengths[WINDOW] < window_of(size, t.parts):
         return old
-    return old if frequency(k, t.hashes[new]) > frequency(k, t.hashes[old]) else new
+    return old if frequency(k, t.hashes[new]) > frequency(k, t.hashes[old]) + 1 else new
 
 
 cdef inline void trial_add(Trial* t, uint64_t x, uint32_t size) noexcept nogil:
@@ -196,7 +196,7 @@ cdef inline void judge(Simulation* m, uint32_t hits, int32_t n) noexcept nogil:
         if m.ahead[k] > most:
             most = m.ahead[k]
             best = k
-    if most > n // 2:
+    if most > 3 * n // 5:
         for k in range(TRIALS):
             m.ahead[k] = max(m.ahead[k] - most, least)
         m.leader = best
@@ -204,21 +204,18 @@ cdef inline void judge(Simulation* m, uint32_t hits, int32_t n) noexcept nogil:
 
 
 cdef inline void look_on(Simulation* m, Sketch* sketch, uint64_t x, uint32_t size) noexcept nogil:
-    """What of a request can't be told at once: a key that takes part."""
+    """Lets a request pass by, of a key that takes part as far as `rest` tells.
+
+    `x` is the key's hash, spread; `size` is the real cache's.
+    """
     cdef uint32_t n = size >> m.shift, hits = 0
     cdef int k
     if n > PLACES or (n < FEWEST and m.shift):
         sample(m, size)
+        n = size >> m.shift
         if x & m.rest:
             return
-        n = size >> m.shift
     for k in range(TRIALS):
         hits |= <uint32_t> trial_hits(&m.trials[k], x, n, sketch) << k
     if 0 < hits < ALL:
         judge(m, hits, n)
-
-
-cdef inline void see(Simulation* m, Sketch* sketch, uint64_t x, uint32_t size) noexcept nogil:
-    """Lets a request pass by; `x` is the key's hash, spread, `size` the real cache's."""
-    if x & m.rest == 0:
-        look_on(m, sketch, x, size)

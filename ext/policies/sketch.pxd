@@ -1,34 +1,29 @@
-# How often keys were seen lately, in half a byte each: a count-min sketch that forgets. What it is
-# and why stands in `_core_py/policies/sketch.py`; here is how it lies in memory.
+# How often keys were seen that are gone, in half a byte each: a count-min sketch that forgets. What
+# it is and why stands in `_core_py/policies/sketch.py`; here is how it lies in memory.
 #
 # A block is one cache line: four rows of 32 counters of 4 bits, two words a row. Blocks are in
-# *strips* that are never moved or copied: strip j has the 2^j blocks from number 2^j - 1 on. A strip's
-# memory is asked for when its first block is made, and the system gives it page by page as blocks
-# are written. Out of memory, the sketch stays as small as it is.
+# *strips* that are never moved or copied: strip j has the 2^j blocks from number 2^j - 1 on. A
+# strip's memory is asked for when its first block is made, and the system gives it page by page as
+# blocks are written. Out of memory, the sketch stays as small as it is.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from gate cimport tc_leading_zeros, tc_lines_free, tc_lines_new, tc_unlikely
+from gate cimport tc_leading_zeros, tc_lines_free, tc_lines_new
 
 cdef enum:
     BLOCK_WORDS = 8
     BLOCK_ENTRIES = 8            # entries of the cache for each block
     BLOCKS_MORE = 256            # blocks more, for small caches
-    COUNTS = 10                  # for each entry, until all is halved
     BLOCKS_AT_ONCE = 8           # blocks halved at a time
 
 cdef extern from *:
     """
     #define TC_SPREAD UINT64_C(0xD6E8FEB86659FD93)
-    #define TC_ODD UINT64_C(0x1111111111111111)
     #define TC_HALF UINT64_C(0x7777777777777777)
-    #define TC_BYTES UINT64_C(0x0101010101010101)
     """
     const uint64_t SPREAD "TC_SPREAD"       # odd, with bits all over it
-    const uint64_t ODD "TC_ODD"             # the lowest bit of each counter
     const uint64_t HALF "TC_HALF"           # what is left of each counter, shifted
-    const uint64_t BYTES "TC_BYTES"         # times it, a word's bytes are summed in the highest
 
 cdef struct Sketch:
     uint64_t* strips[32]
@@ -36,8 +31,6 @@ cdef struct Sketch:
     uint32_t mask
     bint halving
     uint32_t halved              # blocks before it were halved already
-    uint64_t odd
-    uint64_t counts
 
 
 cdef inline uint64_t spread(uint64_t mixed) noexcept nogil:
@@ -82,7 +75,6 @@ cdef inline void forget_counts(Sketch* k) noexcept nogil:
     memset(k.strips[0], 0, BLOCK_WORDS * sizeof(uint64_t))
     k.mask = 0
     k.halving = False
-    k.counts = 0
 
 
 cdef inline void stop_sketch(Sketch* k) noexcept nogil:
@@ -121,21 +113,13 @@ cdef inline void fit_sketch(Sketch* k, uint32_t size) noexcept nogil:
 cdef inline void halve_some(Sketch* k) noexcept nogil:
     cdef uint32_t end = min(k.halved + BLOCKS_AT_ONCE, k.blocks)
     cdef uint64_t* words
-    cdef uint64_t odd, sum
     cdef int j
     while k.halved < end:
         words = block_at(k, k.halved)
-        sum = 0
         for j in range(BLOCK_WORDS):
-            odd = words[j] & ODD
-            sum += (odd & BYTES) + (odd >> 4 & BYTES)
             words[j] = words[j] >> 1 & HALF
-        k.odd += sum * BYTES >> 56
         k.halved += 1
-    if k.halved == k.blocks:
-        k.halving = False
-        k.counts //= 2
-        k.counts -= min(k.counts, k.odd // 4)
+    k.halving = k.halved < k.blocks
 
 
 cdef inline void halve_sketch(Sketch* k) noexcept nogil:
@@ -143,7 +127,6 @@ cdef inline void halve_sketch(Sketch* k) noexcept nogil:
     if not k.halving:
         k.halving = True
         k.halved = 0
-        k.odd = 0
         halve_some(k)
 
 
@@ -152,7 +135,7 @@ cdef inline uint32_t counter(uint64_t* words, uint64_t place) noexcept nogil:
 
 
 cdef inline uint32_t frequency(Sketch* k, uint64_t x) noexcept nogil:
-    """How often a key was counted, 0 to 15; `x` is its hash, spread."""
+    """How often a key was seen, 0 to 15; `x` is its hash, spread."""
     cdef uint32_t block = block_of(k, x)
     cdef uint64_t* words = block_at(k, block)
     cdef uint32_t lowest = min(
@@ -162,21 +145,20 @@ cdef inline uint32_t frequency(Sketch* k, uint64_t x) noexcept nogil:
     return lowest >> 1 if k.halving and block >= k.halved else lowest
 
 
-cdef inline bint raise_counter(uint64_t* words, uint64_t place) noexcept nogil:
-    cdef bint less = counter(words, place) < 15
-    words[place >> 4] += <uint64_t> less << ((place & 15) * 4)
-    return less
+cdef inline void raise_counter(uint64_t* words, uint64_t place, uint64_t least) noexcept nogil:
+    cdef uint32_t shift = (place & 15) * 4
+    cdef uint64_t is_now = words[place >> 4] >> shift & 15
+    if is_now < least:
+        words[place >> 4] += least - is_now << shift
 
 
-cdef inline void count(Sketch* k, uint64_t x, uint32_t size) noexcept nogil:
-    """Counts a key, in a cache of `size` entries."""
-    cdef uint64_t* words = block_at(k, block_of(k, x))
-    cdef bint is_new = raise_counter(words, x >> 44 & 31)
-    is_new |= raise_counter(words + 2, x >> 49 & 31)
-    is_new |= raise_counter(words + 4, x >> 54 & 31)
-    is_new |= raise_counter(words + 6, x >> 59)
-    k.counts += is_new
-    if tc_unlikely(k.halving):
-        halve_some(k)
-    elif tc_unlikely(k.counts >= <uint64_t> COUNTS * size):
-        halve_sketch(k)
+cdef inline void raise_to(Sketch* k, uint64_t x, uint32_t least) noexcept nogil:
+    """Sees to it that a key counts at least so much, 0 to 15; to be halved yet, 7 at most."""
+    cdef uint32_t block = block_of(k, x)
+    cdef uint64_t* words = block_at(k, block)
+    if k.halving and block >= k.halved:
+        least = min(least * 2, <uint32_t> 15)
+    raise_counter(words, x >> 44 & 31, least)
+    raise_counter(words + 2, x >> 49 & 31, least)
+    raise_counter(words + 4, x >> 54 & 31, least)
+    raise_counter(words + 6, x >> 59, least)

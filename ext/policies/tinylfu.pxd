@@ -2,21 +2,41 @@
 # The idea, the papers and what was measured stand in `_core_py/policies/tinylfu.py`, which this is a
 # translation of; `sketch` has how often keys were seen, `simulation` how large the window should be.
 #
-# The queues link entries by `prev`, the newer one, and `next`, the older one; 0 is none. Which queue
-# an entry is in stands in its mark. Memory, besides the entry: 8 bytes of the sketch an entry (16
-# for the first 2048), and 4.6 KB a table.
+# The queues link entries by `prev`, the newer one, and `next`, the older one; 0 is none. An entry's
+# mark has its queue (two bits), its count (four) and the age in which that was right (two). When a
+# new age begins, all entries are visited, some with each change or hit, and their counts halved.
+# One that is used before its turn is halved then, and one that is looked at is seen as halved. The
+# next age waits until all were visited. So no entry is ever more than one age behind, and two bits
+# are enough. Entries are visited from the last number to the first: one that moves, moves down, to
+# be visited again at worst.
+#
+# Memory, besides the entry: 8 bytes of the sketch an entry (16 for the first 2048), 8.2 KB a table.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from gate cimport tc_likely, tc_store_byte, tc_unlikely
 from policies.simulation cimport (
-    PROBATION, PROTECTED, QUEUES, STEP, WINDOW, Simulation, see, start_simulation, window_of
+    PROBATION, PROTECTED, QUEUES, STEP, WINDOW, Simulation, look_on, start_simulation, window_of
 )
 from policies.sketch cimport (
-    Sketch, count, fit_sketch, forget_counts, frequency, halve_sketch, spread, start_sketch, stop_sketch
+    Sketch, fit_sketch, forget_counts, frequency, halve_sketch, halve_some, raise_to, spread,
+    start_sketch, stop_sketch
 )
 from store cimport MARKS, NOTE, Entry, Policy, Store, at, mark_of, place
+
+cdef enum:                       # a mark
+    QUEUE = 3
+    NEXT_AGE = 4
+    AGE = 12
+    ONCE = 16
+    TIMES = 240                  # as a mask, and the most there is
+
+cdef enum:
+    COUNTS = 10                  # uses for each entry, until a new age begins
+    VISITS = 16                  # entries visited with one change or hit, while one begins
+    ENOUGH = 2                   # uses of each entry without a newcomer, until all looks settled
 
 cdef struct Segment:             # a queue
     uint32_t newest
@@ -26,7 +46,12 @@ cdef struct Segment:             # a queue
 cdef struct TinyLFU:
     Segment segments[QUEUES]
     uint32_t size                # entries in all of them
+    uint8_t age                  # as in a mark
     bint was_full
+    uint32_t unvisited           # entries up to this number may be of the age before
+    uint32_t shown               # uses shown to the simulation since a newcomer was
+    uint64_t counts
+    uint64_t limit               # when `counts` comes to it, there is something to do
     Sketch sketch
     Simulation simulation
 
@@ -39,10 +64,55 @@ cdef inline uint64_t seen_as(Entry* e) noexcept nogil:
     return spread(e.hash & ~<uint64_t> (MARKS - 1))
 
 
+# -- counts ------------------------------------------------------------------------------------------
+
+cdef inline uint8_t of_age(uint8_t mark, uint8_t age) noexcept nogil:
+    """A mark as it is in this age."""
+    cdef uint8_t ages = ((age - (mark & AGE)) & AGE) >> 2
+    return (mark & QUEUE) | age | (mark >> ages & TIMES)
+
+
+cdef inline uint32_t times_seen(Store* s, TinyLFU* t, uint32_t i) noexcept nogil:
+    return of_age(mark_of(at(s, i))[0], t.age) >> 4
+
+
+cdef inline void set_limit(TinyLFU* t) noexcept nogil:
+    cdef bint is_begun = t.unvisited == 0 and not t.sketch.halving
+    t.limit = <uint64_t> COUNTS * t.size if is_begun else 0
+
+
+cdef inline void begin_age(TinyLFU* t) noexcept nogil:
+    """Halves all counts, unless it is still at it."""
+    if t.unvisited == 0 and not t.sketch.halving:
+        t.age = (t.age + NEXT_AGE) & AGE
+        t.counts = min(t.counts, <uint64_t> COUNTS * t.size) // 2
+        t.unvisited = t.size
+        halve_sketch(&t.sketch)
+        set_limit(t)
+
+
+cdef inline void keep_age(Store* s, TinyLFU* t) noexcept nogil:
+    """Goes on with the beginning of an age, or sees that it is time for the next."""
+    cdef uint32_t visits = VISITS
+    cdef uint8_t* mark
+    if t.unvisited == 0 and not t.sketch.halving:
+        begin_age(t)
+        return
+    t.unvisited = min(t.unvisited, t.size)
+    while visits and t.unvisited:
+        mark = mark_of(at(s, t.unvisited))
+        tc_store_byte(mark, of_age(mark[0], t.age))
+        t.unvisited -= 1
+        visits -= 1
+    if t.sketch.halving:
+        halve_some(&t.sketch)
+    set_limit(t)
+
+
 # -- queues ------------------------------------------------------------------------------------------
 
 cdef inline void segment_unlink(Store* s, TinyLFU* t, Entry* e) noexcept nogil:
-    cdef Segment* q = &t.segments[mark_of(e)[0]]
+    cdef Segment* q = &t.segments[mark_of(e)[0] & QUEUE]
     if e.prev:
         at(s, e.prev).next = e.next
     else:
@@ -59,7 +129,7 @@ cdef inline void segment_link(
 ) noexcept nogil:
     """Makes entry i the newest of a queue."""
     cdef Segment* q = &t.segments[queue]
-    mark_of(e)[0] = queue
+    tc_store_byte(mark_of(e), (mark_of(e)[0] & ~<uint32_t> QUEUE) | queue)
     e.prev = 0
     e.next = q.newest
     if q.newest:
@@ -75,9 +145,9 @@ cdef inline void make_newest(Store* s, Segment* q, Entry* e, uint32_t i) noexcep
     cdef char** chunks = s.chunks       # read once: the writes below might alias the Store
     cdef size_t stride = s.stride
     cdef uint32_t prev = e.prev, next = e.next, newest = q.newest
-    if prev:
+    if tc_likely(prev != 0):
         place(chunks, stride, prev).next = next
-        if next:
+        if tc_likely(next != 0):
             place(chunks, stride, next).prev = prev
         else:
             q.oldest = prev
@@ -102,6 +172,12 @@ cdef inline void demote(Store* s, TinyLFU* t, uint64_t main) noexcept nogil:
         steps -= 1
 
 
+cdef inline void show(TinyLFU* t, uint64_t x, uint32_t times) noexcept nogil:
+    """Lets the simulation see a key that takes part in it."""
+    raise_to(&t.sketch, x, times)
+    look_on(&t.simulation, &t.sketch, x, t.size)
+
+
 # -- the policy --------------------------------------------------------------------------------------
 
 cdef inline void* tinylfu_start() noexcept nogil:
@@ -124,30 +200,37 @@ cdef inline void tinylfu_stop(void* state) noexcept nogil:
 cdef inline void tinylfu_cleared(Store* s) noexcept nogil:
     """Forgets everything, as if it were new."""
     cdef TinyLFU* t = tinylfu_of(s)
+    cdef Sketch sketch
     forget_counts(&t.sketch)
+    sketch = t.sketch
+    memset(t, 0, sizeof(TinyLFU))
+    t.sketch = sketch
     start_simulation(&t.simulation)
-    memset(t.segments, 0, sizeof(t.segments))
-    t.size = 0
-    t.was_full = False
 
 
 cdef inline void tinylfu_added(Store* s, uint32_t i) noexcept nogil:
-    """Seen once more; into the window."""
+    """Seen once more than before; into the window."""
     cdef TinyLFU* t = tinylfu_of(s)
     cdef Entry* e = at(s, i)
     cdef uint64_t x = seen_as(e)
-    cdef uint32_t steps = STEP, size, window
+    cdef uint32_t times = min(frequency(&t.sketch, x) + 1, <uint32_t> 15)
+    cdef uint32_t steps = STEP, window
     t.size += 1
-    size = t.size
-    window = window_of(size, t.simulation.parts)
-    fit_sketch(&t.sketch, size)
-    count(&t.sketch, x, size)
+    t.counts += 1
+    window = window_of(t.size, t.simulation.parts)
+    tc_store_byte(mark_of(e), times << 4 | t.age)
     segment_link(s, t, e, i, WINDOW)
     while steps and t.segments[WINDOW].length > window:
         put_on_probation(s, t, WINDOW)
         steps -= 1
-    demote(s, t, size - window)
-    see(&t.simulation, &t.sketch, x, size)
+    demote(s, t, t.size - window)
+    t.shown = 0
+    if x & t.simulation.rest == 0:
+        show(t, x, times)
+    fit_sketch(&t.sketch, t.size)
+    set_limit(t)
+    if t.counts >= t.limit:
+        keep_age(s, t)
 
 
 cdef inline void tinylfu_used(Store* s, uint32_t i) noexcept nogil:
@@ -155,21 +238,33 @@ cdef inline void tinylfu_used(Store* s, uint32_t i) noexcept nogil:
     cdef TinyLFU* t = tinylfu_of(s)
     cdef Entry* e = at(s, i)
     cdef uint64_t x = seen_as(e)
-    cdef uint32_t size = t.size, queue = mark_of(e)[0]
-    count(&t.sketch, x, size)
-    if queue != PROBATION:
+    cdef uint8_t mark = mark_of(e)[0]
+    cdef uint32_t queue = mark & QUEUE
+    if tc_unlikely((mark & AGE) != t.age):
+        mark = of_age(mark, t.age)
+    if mark < TIMES:
+        mark += ONCE
+        t.counts += 1
+    tc_store_byte(mark_of(e), mark)
+    if tc_likely(queue != PROBATION):
         make_newest(s, &t.segments[queue], e, i)
     else:
         segment_unlink(s, t, e)
         segment_link(s, t, e, i, PROTECTED)
-        demote(s, t, size - window_of(size, t.simulation.parts))
-    see(&t.simulation, &t.sketch, x, size)
+        demote(s, t, t.size - window_of(t.size, t.simulation.parts))
+    if x & t.simulation.rest == 0 and t.shown < ENOUGH * (t.size >> t.simulation.shift):
+        t.shown += 1
+        show(t, x, mark >> 4)
+    if tc_unlikely(t.counts >= t.limit):
+        keep_age(s, t)
 
 
 cdef inline void tinylfu_left(Store* s, uint32_t i) noexcept nogil:
-    """Out of its queue; its counts stay."""
-    segment_unlink(s, tinylfu_of(s), at(s, i))
-    tinylfu_of(s).size -= 1
+    """Out of its queue; the sketch remembers it."""
+    cdef TinyLFU* t = tinylfu_of(s)
+    raise_to(&t.sketch, seen_as(at(s, i)), times_seen(s, t, i))
+    segment_unlink(s, t, at(s, i))
+    t.size -= 1
 
 
 cdef inline uint32_t tinylfu_victim(Store* s) noexcept nogil:
@@ -179,19 +274,17 @@ cdef inline uint32_t tinylfu_victim(Store* s) noexcept nogil:
     cdef uint32_t old = t.segments[PROBATION if t.segments[PROBATION].length else PROTECTED].oldest
     if not t.was_full:
         t.was_full = True
-        halve_sketch(&t.sketch)
+        begin_age(t)
     if new == 0 or old == 0:
         return old if new == 0 else new
     if t.segments[WINDOW].length < window_of(t.size, t.simulation.parts):
         return old
-    if frequency(&t.sketch, seen_as(at(s, new))) > frequency(&t.sketch, seen_as(at(s, old))):
-        return old
-    return new
+    return old if times_seen(s, t, new) > times_seen(s, t, old) + 1 else new
 
 
 cdef inline void tinylfu_moved(Store* s, uint32_t last, uint32_t i) noexcept nogil:
     cdef Entry* e = at(s, i)
-    cdef Segment* q = &tinylfu_of(s).segments[mark_of(e)[0]]
+    cdef Segment* q = &tinylfu_of(s).segments[mark_of(e)[0] & QUEUE]
     if e.prev:
         at(s, e.prev).next = i
     else:
@@ -209,7 +302,7 @@ cdef inline uint32_t tinylfu_warmer(Store* s, uint32_t i) noexcept nogil:
     if i:
         if at(s, i).prev:
             return at(s, i).prev
-        queue = mark_of(at(s, i))[0] + 1
+        queue = (mark_of(at(s, i))[0] & QUEUE) + 1
     while queue < QUEUES:
         if t.segments[queue].oldest:
             return t.segments[queue].oldest

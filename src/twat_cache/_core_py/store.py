@@ -97,7 +97,7 @@ class Entry:
         generation: The table's when it was stored.
         used: The tick of its last use.
         since: The tick of its arrival.
-        hits: How often it was hit, for policies that count.
+        hits: How often it was hit, for policies that count, or what they make of it.
         hash: Its key's mixed hash, for policies that ask for it.
         place: What the policy knows about it.
         home: The policy that knows it.
@@ -347,11 +347,17 @@ class Store:
             self._word.append(left)
         return True
 
+    def _let_go(self, entry: Entry, cause: str, now: int, gone: Gone) -> bool:
+        """Takes an entry out when it isn't one's turn: the hits so far are heard of before it."""
+        if self._word:
+            self._settle(now, gone)
+        return self._leave(entry, cause, gone)
+
     def _drop(self, entry: Entry, cause: str, now: int) -> bool:
         """Takes an entry out, with all that belongs to it; tells whether it was there."""
         gone: Gone = []
         try:
-            was_there = self._leave(entry, cause, gone)
+            was_there = self._let_go(entry, cause, now, gone)
             self._settle(now, gone)
         finally:
             if self.on_removal is not None:
@@ -459,7 +465,7 @@ class Store:
     def _heed(self, entry: Entry, now: int, gone: Gone) -> None:
         """An entry was hit or stored again."""
         self._home.used(entry)
-        if entry.weighed != entry.weight:
+        if entry.weighed != entry.weight and entry not in self._word:  # else this was a hit before
             weight = entry.weight
             self._load += weight - entry.weighed
             entry.weighed = weight

@@ -553,7 +553,7 @@ class Table(Store):
                     new.used = new.since = self._tally.stamp()[0]
                     break
                 if self._is_dead(entry, now):
-                    self._leave(entry, "expired", gone)
+                    self._let_go(entry, "expired", now, gone)
                 elif not replace and self._is_fresh(entry, now):
                     self._settle(now, gone)
                     return False
@@ -607,9 +607,9 @@ class Table(Store):
         entry = self._find(key, filed)
         if entry is not None:
             if self._is_dead(entry, now):
-                self._leave(entry, "expired", gone)
+                self._let_go(entry, "expired", now, gone)
             elif replace or not self._is_fresh(entry, now):
-                self._leave(entry, "replaced", gone)
+                self._let_go(entry, "replaced", now, gone)
             self._settle(now, gone)
 
     def _expire_some(self, now: int, gone: Gone) -> None:
@@ -620,16 +620,20 @@ class Table(Store):
 def mixed_hash(filed: Any, weak: bool) -> int:
     """The hash that policies remember keys by: 64 bits, the lowest 8 of them zero.
 
-    A multilinear hash of the objects' own hashes, the same as in the compiled core. An instance
-    that is held weakly counts by its address. Asks the objects for their hashes.
+    A multilinear hash of the objects' own hashes, the same as in the compiled core; of one object
+    alone, the lowest bits stand apart. An instance that is held weakly counts by its address.
+    Asks the objects for their hashes.
     """
     items = filed if type(filed) is Key else (filed,)
     total = len(items)
     if weak:
         total += (items[0] >> 4) * _PRIME
         items = items[1:]
+    if len(items) == 1 and not weak:
+        found = hash(items[0])
+        return (1 + (found >> 3) * _GOLDEN) % _64_BITS >> 12 << 12 | (found & 7) << 9
     factor = _GOLDEN
     for item in items:
         total += hash(item) * factor
         factor = factor * _PRIME % _64_BITS
-    return total % _64_BITS >> 8 << 8
+    return total % _64_BITS >> 12 << 12

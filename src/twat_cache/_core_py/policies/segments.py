@@ -6,8 +6,9 @@ use there takes it up to *protected*, four fifths of the main space, and whoever
 is on probation again: a segmented LRU (Karedla, Love and Wherry, IEEE Computer, 1994).
 
 Somebody has to leave. While the window isn't full, that is the last of probation. Else it is the
-last of the window or the last of probation, whoever was seen less often lately; if they are even,
-the one from the window, or a loop longer than the cache would push everything out.
+last of the window or the last of probation, whoever was seen less often lately. If they are even,
+or the one from the window is ahead by one only, it is that one, or a loop longer than the cache
+would push everything out.
 
 The window's share may change, from a hundredth of all to all, which is plain LRU. Nothing is moved
 then. A window that is too small takes its room from the main part, newcomer by newcomer; from one
@@ -91,4 +92,4 @@ class Segments:
             return old if new is None else new
         if len(self.window) < (size // self.parts or 1):
             return old
-        return old if frequency(new) > frequency(old) else new
+        return old if frequency(new) > frequency(old) + 1 else new

@@ -1,11 +1,17 @@
-"""How often keys were seen lately, in half a byte each: a count-min sketch that forgets.
+"""How often keys were seen that are gone, in half a byte each: a count-min sketch that forgets.
 
 A table of small counters, several for each key, chosen by its hash (Cormode and Muthukrishnan, "An
-Improved Data Stream Summary: The Count-Min Sketch and its Applications", 2005). To count a key is
-to raise all of its counters. Other keys share them and only raise them further, so the lowest is
-the best guess. All are halved every now and then, so that old popularity fades: this is the sketch
-of TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM
-Transactions on Storage, 2017).
+Improved Data Stream Summary: The Count-Min Sketch and its Applications", 2005). Other keys share
+them and can only raise them further, so the lowest is the best guess. All are halved every now and
+then, so that old popularity fades: this is the sketch of TinyLFU (Einziger, Friedman, Manes,
+"TinyLFU: A Highly Efficient Cache Admission Policy", ACM Transactions on Storage, 2017).
+
+Remembering, not counting. Who is in the cache counts for itself (see `tinylfu`). The sketch is told
+the count of an entry that leaves, and those of the keys that the simulation follows. Being told is
+to raise the key's counters *to* that count, where they are lower. A counter has thus the highest
+count of the keys that share it, not their sum. This is what is called a conservative update (Estan
+and Varghese, "New Directions in Traffic Measurement and Accounting", SIGCOMM 2002): no counter is
+raised further than the key needs. To be told twice changes nothing.
 
 Local. The counters of a key lie in one *block* of 128, a row of 32 for each of its four counters.
 In the compiled core these are 4-bit counters, and a block one cache line: a look costs one miss at
@@ -17,12 +23,9 @@ Blocks are made one by one and by copying: linear hashing (Litwin, VLDB 1980) sp
 into itself and b, and both have the counts of both. So nothing is forgotten by growing, and no step
 takes longer than another.
 
-Forgetting. When there were ten counts for each entry, all counters are halved; half of the counts
-remain, less what the halving of odd counters lost. That also keeps it from falling into step with a
-loop in the requests. Nor does this happen at once: the blocks are halved a few at a time, and one
-whose turn is still to come is halved as it is read.
-
-Counts are of what changed: where all four stood at 15, nothing did.
+Forgetting. When an age begins, all counters are halved, but not at once: the blocks are halved a
+few at a time, and one whose turn is still to come is halved as it is read. What it is told it keeps
+doubled till then; there is no room for more than 15, so of more than 7 only 7 remain.
 """
 
 from __future__ import annotations
@@ -35,10 +38,8 @@ _BLOCK = 128
 _MOST = 15
 _ENTRIES = 8  # for each block
 _EXTRA = 256  # blocks more, for small caches
-_COUNTS = 10  # for each entry, until all is halved
 _STEP = 8  # blocks halved at a time
 _HALVES = bytes([value >> 1 for value in range(256)])
-_EVEN = bytes(range(0, 256, 2))
 
 
 def spread(mixed: int) -> int:
@@ -48,22 +49,25 @@ def spread(mixed: int) -> int:
 
 
 class Sketch:
-    """How often each key was counted lately, 0 to 15, never too low but for what was forgotten."""
+    """How often each key was seen lately, 0 to 15, as far as the sketch was told.
+
+    Attributes:
+        halving: Whether some counters are still to be halved.
+    """
 
     def __init__(self) -> None:
         self._counters = bytearray(_BLOCK)
         self._blocks = 1
         self._mask = 0
-        self._counts = 0
-        self._halved = -1  # blocks before it were halved already; -1: nothing is being halved
-        self._odd = 0
+        self.halving = False
+        self._halved = 0  # while halving: blocks before it were halved already
 
     def _block(self, x: int) -> int:
         block = x & self._mask
         return block if block < self._blocks else block & self._mask >> 1
 
     def frequency(self, x: int) -> int:
-        """How often a key was counted; `x` is its hash, spread."""
+        """How often a key was seen; `x` is its hash, spread."""
         block = self._block(x)
         at = block * _BLOCK
         counters = self._counters
@@ -73,48 +77,40 @@ class Sketch:
             counters[at + 64 + (x >> 54 & 31)],
             counters[at + 96 + (x >> 59)],
         )
-        return lowest >> 1 if 0 <= self._halved <= block else lowest
+        return lowest >> 1 if self.halving and block >= self._halved else lowest
 
-    def count(self, x: int, size: int) -> None:
-        """Counts a key, in a cache of `size` entries."""
-        at = self._block(x) * _BLOCK
+    def raise_to(self, x: int, least: int) -> None:
+        """Sees to it that a key counts at least so much, 0 to 15; to be halved yet, 7 at most."""
+        block = self._block(x)
+        if self.halving and block >= self._halved:
+            least = min(least * 2, _MOST)
+        at = block * _BLOCK
         counters = self._counters
-        is_new = False
         for place in (
             at + (x >> 44 & 31),
             at + 32 + (x >> 49 & 31),
             at + 64 + (x >> 54 & 31),
             at + 96 + (x >> 59),
         ):
-            if counters[place] < _MOST:
-                counters[place] += 1
-                is_new = True
-        self._counts += is_new
-        if self._halved >= 0:
-            self._halve_some()
-        elif self._counts >= _COUNTS * size:
-            self.halve()
+            counters[place] = max(counters[place], least)
 
     def halve(self) -> None:
         """Begins to halve all counters, unless it is at it."""
-        if self._halved < 0:
-            self._halved = self._odd = 0
-            self._halve_some()
+        if not self.halving:
+            self._halved = 0
+            self.halve_some()
 
-    def _halve_some(self) -> None:
+    def halve_some(self) -> None:
+        """Goes on with it."""
         at = self._halved * _BLOCK
         self._halved = min(self._halved + _STEP, self._blocks)
         end = self._halved * _BLOCK
-        some = self._counters[at:end]
-        self._odd += len(some.translate(None, _EVEN))
-        self._counters[at:end] = some.translate(_HALVES)
-        if self._halved == self._blocks:
-            self._halved = -1
-            self._counts = max(0, self._counts // 2 - self._odd // 4)
+        self._counters[at:end] = self._counters[at:end].translate(_HALVES)
+        self.halving = self._halved < self._blocks
 
     def fit(self, size: int) -> None:
         """Makes one block, or drops one, if a cache of `size` entries asks for it."""
-        if self._halved >= 0:
+        if self.halving:
             return
         wanted = size // _ENTRIES
         wanted += min(wanted, _EXTRA) + 1
