@@ -148,8 +148,7 @@ cdef inline uint32_t frequency(Sketch* k, uint64_t x) noexcept nogil:
 cdef inline void raise_counter(uint64_t* words, uint64_t place, uint64_t least) noexcept nogil:
     cdef uint32_t shift = (place & 15) * 4
     cdef uint64_t is_now = words[place >> 4] >> shift & 15
-    if is_now < least:
-        words[place >> 4] += least - is_now << shift
+    words[place >> 4] += max(is_now, least) - is_now << shift    # no branch: a coin's toss
 
 
 cdef inline void raise_to(Sketch* k, uint64_t x, uint32_t least) noexcept nogil:

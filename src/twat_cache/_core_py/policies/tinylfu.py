@@ -30,8 +30,8 @@ until that is over, and until the sketch's halving is; this is why there is a nu
 `unvisited` here too, although nobody is visited.
 
 While there is room for all, everything that comes is let in and says little about what will be
-wanted. So when somebody has to leave for the first time, an age begins. That is worth one and a
-half points on short traces.
+wanted. So when somebody has to leave for the first time, an age begins. That is worth up to one
+point on short traces.
 
 Settled. Each newcomer and each use of a key that takes part is shown to the simulation. It learns
 from newcomers: if all that is asked for is here, each candidate holds it too. So if none came for
