@@ -7,6 +7,7 @@ same process, round by round:
 
 * ``hit``: a full cache, looked up by uniformly random ints, equal to the stored ones but other
   objects. From some 10^5 entries on memory's latency is what one waits for.
+* ``same``: the same, looked up by the stored ints themselves, which needn't be looked into.
 * ``miss``: an empty cache is filled, growing as it does.
 * ``eviction``: a full cache, asked for keys that it never saw: each is stored, another leaves. The
   keys are ints in a row, the best case of a dict, which finds them in a row too.
@@ -43,7 +44,8 @@ from benchmarks.tables import render, write_into
 
 SIZES = (10**3, 10**4, 10**5, 10**6, 10**7)
 EXTRAS = ("", "-ttl", "-weight")
-TIMED = ("hit", "miss", "eviction", "scattered")
+TIMED = ("hit", "same", "miss", "eviction", "scattered")
+HITS = ("hit", "same")
 WHAT = (*TIMED, "memory", "pause")
 BASELINE = "lru_cache"
 FIRST_KEY = 1_000  # above the interpreter's small integers
@@ -54,6 +56,8 @@ PAUSES = 3
 PROMISES = {
     ("hit", "lru", 10**7): 0.65,
     ("hit", "sieve", 10**7): 0.55,
+    ("same", "lru", 10**7): 0.65,
+    ("same", "sieve", 10**7): 0.55,
     ("eviction", "lru", 10**6): 1.00,
 }
 GIGABYTES, MILLISECONDS = 0.75, 2.0  # 10^7 entries with a TTL; one call on the way there
@@ -88,9 +92,9 @@ class Filled:
         self.ran += 1
         return a
 
-    def hits(self) -> Contender:
+    def hits(self, stored: Sequence[int]) -> Contender:
         """Random look-ups, other ones in each pass."""
-        chance, stored = Random(7), range(FIRST_KEY, FIRST_KEY + len(self.keys))
+        chance = Random(7)
         return Contender(self.loop, self.empty, lambda: chance.choices(stored, k=LOOK_UPS))
 
     def evictions(self, new: Iterator[int]) -> Contender:
@@ -114,18 +118,21 @@ class Contest:
     def __init__(self, size: int, kinds: Sequence[str]) -> None:
         far = islice(scattered(1), size if "scattered" in kinds else 0)
         near = list(range(FIRST_KEY, FIRST_KEY + size))
-        self.stored = {"hit": near, "miss": near, "eviction": near, "scattered": list(far)}
+        self.stored = dict.fromkeys(kinds, near) | {"scattered": list(far)}
         self.unseen: dict[str, Callable[[], Iterator[int]]] = {
             "eviction": lambda: count(FIRST_KEY + size),
             "scattered": lambda: scattered(1 + size),
         }
+        self.size = size
         self.theirs: Decorate = lru_cache(size)
         filled = {kind: Filled(self.theirs, self.stored[kind]) for kind in kinds if kind != "miss"}
         self.base = {kind: self._asked(kind, one) for kind, one in filled.items()}
-        self.kinds, self.size = kinds, size
 
     def _asked(self, kind: str, filled: Filled) -> Contender:
-        return filled.hits() if kind == "hit" else filled.evictions(self.unseen[kind]())
+        if kind in HITS:
+            asked = filled.keys if kind == "same" else range(FIRST_KEY, FIRST_KEY + self.size)
+            return filled.hits(asked)
+        return filled.evictions(self.unseen[kind]())
 
     def rounds(self, kind: str, decorate: Decorate, rounds: int) -> dict[str, list[float]]:
         """Nanoseconds per call, of ours and of lru_cache's, round by round."""
@@ -135,7 +142,7 @@ class Contest:
             return take_turns(pair, min(rounds, 3) if self.size >= 10**6 else rounds)
         own = Filled(decorate, self.stored[kind])
         took = take_turns({"own": self._asked(kind, own), "base": self.base[kind]}, rounds)
-        if kind == "hit":
+        if kind in HITS:
             own.check()
         return took
 
