@@ -15,6 +15,7 @@ from _weakref import ref
 from itertools import count
 from types import MethodType
 
+from .store import atomic
 from .table import Door
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ MARK = type("_Mark", (), {"__slots__": (), "__repr__": lambda self: "**"})()
 """In a key it stands between the positional arguments and those of `**kwargs`."""
 
 _len = len  # CPython's tests put a cached function in the place of builtins.len
-_number = count().__next__
+_number = atomic(count().__next__)
 _live: dict[int, _Seen] = {}
 
 

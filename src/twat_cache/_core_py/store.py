@@ -30,15 +30,23 @@ whoever has the turn next keeps everything anew, from the dict. An interrupt bet
 the word of it is found out after some more writes, and mended likewise.
 
 What has left is told to the listener by the one whose turn it was, when the turn is over.
+
+Without the GIL. A C call on a dict, a deque or a list is one step there too, and so is reading or
+setting an attribute; the turn and the word rest on nothing else. Two things are made one step by a
+lock: to draw from a counter, and to take over an entry that has not left. The lock is taken by a
+loop (`_alone`), and no call follows until it is given back: for after calls Python sees to signals
+and garbage. So nobody's code runs while it is held, and no interrupt leaves it taken. Who has
+marked an entry as gone takes the lock once, if only to count; from then on its value is its last.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from _thread import RLock
 from _weakref import ref
 from collections import deque
-from itertools import count
+from itertools import count, starmap
 from operator import attrgetter, sub
 
 from .policies import policy_named
@@ -54,7 +62,18 @@ if TYPE_CHECKING:
     Gone = list[tuple["Entry", Any, str]]
     Request = Callable[[int, Gone], object]
 
-__all__ = ["CROWD", "GONE", "TICK_BITS", "Entry", "Key", "Owner", "Store", "shown"]
+__all__ = [
+    "CROWD",
+    "GONE",
+    "TICK_BITS",
+    "Entry",
+    "Key",
+    "Owner",
+    "Store",
+    "atomic",
+    "shown",
+    "step",
+]
 
 CROWD = 64
 """So many hits are noted before a call goes the long way to have them seen to."""
@@ -63,11 +82,43 @@ TICK_BITS = 27
 """A write takes no notice of deadlines in the running tick, of 2^27 ns."""
 
 _len = len  # CPython's tests put a cached function in the place of builtins.len
-_one = RLock()
-
 
 GONE: Any = object()
 """What an entry that has left gives instead of its old value."""
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+_HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+_one = RLock()
+_alone = iter(_one.acquire, None)  # for each round of a loop the lock is taken
+_NO_ARGUMENTS = ((),)
+
+if not _HAS_GIL and hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def atomic(call: Callable[..., Any]) -> Callable[..., Any]:
+    """One C call, made one step on builds without the GIL too."""
+    if _HAS_GIL:
+        return call
+
+    def alone() -> Any:
+        found = None
+        once = starmap(call, _NO_ARGUMENTS)  # it is called when this is unpacked
+        for _ in _alone:
+            try:
+                (found,) = once
+            finally:
+                _one.release()
+            break
+        return found
+
+    return alone
+
+
+step = atomic(bool)
+"""Does nothing, as a step: any that began before is over."""
 
 
 # -- keys and entries ------------------------------------------------------------------------------
@@ -147,7 +198,8 @@ class Entry:
     def take_over(self, new: Entry) -> Any:
         """Becomes what `new` is, under its own key; gives what it was, or GONE if it has left.
 
-        No call lies between the question and the change, so nobody can come between them.
+        No call lies between the question and the change, so with the GIL nobody can come between
+        them; without it `_take_over_alone` stands here.
         """
         if self.gone:
             return GONE
@@ -162,9 +214,32 @@ class Entry:
 
     def end(self) -> int | None:
         """The moment from which on it is of no more use; None is never."""
-        last = self.fresh if self.stale is None else self.stale
-        idle = self.idle
+        stale, idle = self.stale, self.idle  # read once: another thread may store anew
+        last = self.fresh if stale is None else stale
         return idle if last is None or (idle is not None and idle < last) else last
+
+
+def _take_over_alone(entry: Entry, new: Entry) -> Any:
+    """`Entry.take_over` as a step."""
+    old = GONE
+    for _ in _alone:
+        try:
+            if not entry.gone:
+                old = entry.value
+                entry.value = new.value
+                entry.fresh = new.fresh
+                entry.stale = new.stale
+                entry.idle = new.idle
+                entry.weight = new.weight
+                entry.generation = new.generation
+        finally:
+            _one.release()
+        break
+    return old
+
+
+if not _HAS_GIL:
+    Entry.take_over = _take_over_alone  # type: ignore[assignment, method-assign]
 
 
 def shown(entry: Entry) -> Any:
@@ -206,18 +281,6 @@ class _Unraisable:
 # -- counting --------------------------------------------------------------------------------------
 
 
-def _atomic(call: Callable[..., Any]) -> Callable[..., Any]:
-    """One C call, made one step on builds without the GIL too."""
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
-        return call
-
-    def locked() -> Any:
-        with _one:
-            return call()
-
-    return locked
-
-
 class Tally:
     """Counters that any thread may raise at any time, and that are read at one moment.
 
@@ -237,13 +300,14 @@ class Tally:
             self.bypassed,
             self.rejected,
             _,
-        ) = [_atomic(counter.__next__) for counter in counts]
-        self.stamp = _atomic(zip(counts[0], counts[9]).__next__)  # noqa: B905 - a pair: tick first
+        ) = [atomic(counter.__next__) for counter in counts]
+        self.stamp = atomic(zip(counts[0], counts[9]).__next__)  # noqa: B905 - a pair: tick first
         self._zero = [0] * 10
 
     def read(self) -> tuple[int, ...]:
         """Hits, misses, stores, evictions, expirations, removals, collected, bypasses, rejected."""
-        ticks, *events, stamps = map(sub, self._now(), self._zero)
+        zero = self._zero  # first: it may be set anew meanwhile, and be the greater then
+        ticks, *events, stamps = map(sub, self._now(), zero)
         return (ticks - stamps, *events)
 
     def reset(self) -> None:
@@ -252,12 +316,8 @@ class Tally:
 
     def _now(self) -> list[int]:
         """All counts at one moment: their `repr` is one C call, and draws nothing."""
-        text = _atomic(self._counts.__repr__)()
+        text = atomic(self._counts.__repr__)()
         return [int(number) for number in text[7:-2].split("), count(")]
-
-
-def _not_counted() -> None:
-    """The store that replaced it counts."""
 
 
 # -- the store -------------------------------------------------------------------------------------
@@ -294,7 +354,7 @@ class Store:
             "expired": tally.expired,
             "size": tally.evicted,
             "explicit": tally.removed,
-            "replaced": _not_counted,
+            "replaced": step,  # the store that replaced it counts
             "collected": tally.collected,
         }
         self._take_office()
@@ -341,7 +401,7 @@ class Store:
         if left is None:
             return False
         left.gone = True
-        self._count[cause]()
+        self._count[cause]()  # a step: from here on nobody takes it over
         gone.append((left, left.value, cause))
         if self._is_kept:
             self._word.append(left)
@@ -486,9 +546,10 @@ class Store:
 
     def _make_room(self, entries: int, weight: int, now: int, gone: Gone) -> None:
         """Lets entries go until so many more, of that weight in all, are within bounds."""
+        most, heaviest = self._maxsize, self._max_weight  # read once: others may set them anew
         while self._known and (
-            (self._maxsize is not None and self._known + entries > self._maxsize)
-            or (self._max_weight is not None and self._load + weight > self._max_weight)
+            (most is not None and self._known + entries > most)
+            or (heaviest is not None and self._load + weight > heaviest)
         ):
             if not self._let_one_go(now, gone):
                 return
@@ -555,7 +616,7 @@ class Store:
     def _shed(self, many: int, now: int, gone: Gone) -> int:
         """Removes up to so many entries in the policy's order."""
         if not self._is_kept:
-            self._is_shed = True  # from now on what is stored is kept in order
+            self._is_shed = self._is_kept = True  # from now on what is stored is kept in order
             self._begin_with(list(self._home.order()), now, gone)
         found = 0
         while found < many and self._let_one_go(now, gone):

@@ -26,7 +26,7 @@ from _weakref import ref
 from itertools import count
 from time import monotonic_ns
 
-from .store import CROWD, GONE, TICK_BITS, Entry, Key, Owner, Store, shown
+from .store import CROWD, GONE, TICK_BITS, Entry, Key, Owner, Store, shown, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -324,7 +324,8 @@ class Table(Store):
 
     def _is_over(self, now: int) -> bool:
         """Whether the table as a whole answers nothing any more."""
-        return self._valid_until is not None and now >= self._valid_until
+        until = self._valid_until
+        return until is not None and now >= until
 
     def _look(self, key: Any, filed: Any) -> Entry | None:
         """The fresh entry under `key`, counted as a hit; or None, counted as a miss."""
@@ -479,8 +480,10 @@ class Table(Store):
                 break
             entry.gone = True
             left.append(entry)
-        self._entries.clear()
+        if not told:
+            self._entries.clear()
         self._ask(self._keep_anew, now)
+        step()  # from here on nobody takes them over
         left.sort(key=lambda entry: order.get(entry, -1))
         self._tell([(entry, entry.value, cause) for entry in left])
 
@@ -543,7 +546,8 @@ class Table(Store):
                 self._settle(now, gone)
             if flight is not None and flight.grounded:
                 return False
-            if self._max_weight is not None and weight > self._max_weight:
+            most = self._max_weight
+            if most is not None and weight > most:
                 self._reject(key, filed, replace, now, gone)
                 return False
             new = self._new_entry(key, filed, value, ttl, weight, now)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import linecache
 import random
+import signal
 import sys
 import threading
+import time
 
 import pytest
 
@@ -19,9 +21,12 @@ class Interrupt(BaseException):
 
 
 def is_safe(frame):
-    """Whether Python looks for no signals in this line: the turn is given back without a call."""
+    """Whether Python looks for no signals in this line: no call lies between it and the last one.
+
+    The turn is given back there, and without the GIL the lock of a step.
+    """
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-    return line in ("try:", "if 0 in turn and turn[0] is mine:", "del turn[0]")
+    return line in ("try:", "if 0 in turn and turn[0] is mine:", "del turn[0]", "_one.release()")
 
 
 class Interrupter:
@@ -206,6 +211,59 @@ def test_many_threads_keep_the_bounds_and_tell_of_each_entry_once(tc, policy):
     values = {id(value) for mine in stored for value in mine}
     found = [id(value) for value in told if id(value) in values]
     assert len(found) == len(set(found)) == len(values)
+
+
+def in_another_thread(work):
+    """Whether `work` comes to its end there."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(20)
+    return not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals")
+def test_signals_at_any_point_keep_no_other_thread_out(tc):
+    def interrupt(*_):
+        raise Interrupt
+
+    def use():
+        table.put((1,), object(), weight=2), table.get((1,)), table.discard((1,))
+
+    table = tc._core.Table(3, width=1, max_weight=9)
+    before, interrupts, until = signal.signal(signal.SIGALRM, interrupt), 0, time.monotonic() + 0.4
+    while time.monotonic() < until:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-4))
+            for _ in range(2_000):
+                use()
+        except Interrupt:
+            interrupts += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+    assert interrupts > 10
+    assert in_another_thread(use)
+    assert table.get((2,)) is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals")
+def test_a_signal_handler_may_wait_for_another_thread_at_any_point(tc):
+    """So no lock is held where Python sees to signals, finalizers and the like."""
+
+    def handle(*_):
+        waits.append(in_another_thread(use))
+
+    def use():
+        table.put((1,), object()), table.get((1,)), table.discard((1,))
+
+    table, waits = tc._core.Table(3, width=1, policy="lfu"), [True]
+    before = signal.signal(signal.SIGALRM, handle)
+    while waits[-1] and len(waits) < 200:
+        many = len(waits)
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-4))
+        while len(waits) == many:
+            use()
+    signal.signal(signal.SIGALRM, before)
+    assert all(waits)
 
 
 @pytest.mark.usefixtures("frantic")
