@@ -25,6 +25,10 @@ APART := -m "not alone" -n $(JOBS) --dist loadgroup
 PARALLEL := --parallel-threads=4 -k "not pure" tests/unit/core/test_store.py \
 	$(addprefix tests/unit/core/policies/test_,expiring.py shedding.py telling.py weighing.py)
 
+# cryptography has no wheel for 3.13 without the GIL.
+TEST_LIBRARIES := import sysconfig as s; \
+	print("test-libraries" + "-free" * bool(s.get_config_var("Py_GIL_DISABLED")))
+
 # Whether an extension can be built: only then is a build without one an error.
 CAN_COMPILE := import os, shutil, sysconfig as s; \
 	cc = (os.environ.get("CC") or s.get_config_var("CC") or "cc").split()[0]; \
@@ -117,7 +121,7 @@ $(VENV)/.%: $(VENV)/.made pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml
-	$(BIN)/python $(PIP) --group test --group test-libraries
+	$(BIN)/python $(PIP) --group test --group "$$($(BIN)/python -c '$(TEST_LIBRARIES)')"
 	touch $@
 
 # The stamp stays away while the core is pure, so that a compiler installed later is used at once.

@@ -10,15 +10,25 @@ from .decorators import acache, cache, lru_cache, mcache
 from .errors import (
     CacheKeyError,
     CacheOperationError,
+    CacheValueError,
+    ConcurrencyError,
     ConfigurationError,
+    EngineError,
+    EngineNotAvailableError,
+    EngineTimeoutError,
+    PathError,
+    ResourceError,
     SerializationError,
+    TamperedValueError,
     TwatCacheError,
 )
 from .stats import CacheInfo, Stats, Warmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._open import open_engine
     from ._registry import caches, clear_cache, get_stats
+    from .engine_types import AsyncEngine, Capabilities, Engine
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
     __version__: str
@@ -26,16 +36,27 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncBoundCached",
     "AsyncCached",
+    "AsyncEngine",
     "BoundCached",
     "CacheInfo",
     "CacheKeyError",
     "CacheOperationError",
+    "CacheValueError",
     "Cached",
+    "Capabilities",
+    "ConcurrencyError",
     "ConfigurationError",
     "CoreInfo",
+    "Engine",
+    "EngineError",
+    "EngineNotAvailableError",
+    "EngineTimeoutError",
     "LruCached",
+    "PathError",
+    "ResourceError",
     "SerializationError",
     "Stats",
+    "TamperedValueError",
     "TwatCacheError",
     "Warmed",
     "__version__",
@@ -47,24 +68,31 @@ __all__ = [
     "get_stats",
     "lru_cache",
     "mcache",
+    "open_engine",
 ]
 
 _LATER = {
-    "types": ("AsyncBoundCached", "AsyncCached", "BoundCached", "Cached", "LruCached"),
-    "_registry": ("caches", "clear_cache", "get_stats"),
+    "AsyncBoundCached": "types",
+    "AsyncCached": "types",
+    "AsyncEngine": "engine_types",
+    "BoundCached": "types",
+    "Cached": "types",
+    "Capabilities": "engine_types",
+    "Engine": "engine_types",
+    "LruCached": "types",
+    "caches": "_registry",
+    "clear_cache": "_registry",
+    "get_stats": "_registry",
+    "open_engine": "_open",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Loads what only annotations and curiosity ask for, and keeps it."""
-    if name in _LATER["types"]:
-        from . import types
+    """Loads what a program may do without until it asks for it, and keeps it."""
+    if name in _LATER:
+        from importlib import import_module
 
-        value: object = getattr(types, name)
-    elif name in _LATER["_registry"]:
-        from . import _registry
-
-        value = getattr(_registry, name)
+        value: object = getattr(import_module(f".{_LATER[name]}", __name__), name)
     elif name == "__version__":
         from importlib.metadata import version
 

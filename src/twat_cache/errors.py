@@ -3,9 +3,17 @@
 ```
 TwatCacheError
 ├── ConfigurationError (ValueError)    an option that can't be honoured
+├── EngineError                        an engine that couldn't serve
+│   ├── EngineNotAvailableError (ImportError)   its library is missing; says which extra has it
+│   └── EngineTimeoutError (TimeoutError)       it didn't answer in time
+├── ResourceError                      something around the cache that can't be had
+│   ├── ConcurrencyError               threads, tasks or processes in each other's way
+│   └── PathError                      a name or a folder that can't be used
 └── CacheOperationError                a call that a cache couldn't serve
     ├── CacheKeyError (TypeError)      an argument that can't be part of a key
-    └── SerializationError             a value or a file that can't be written or read
+    ├── CacheValueError                a value, or what is stored with it, that can't be taken
+    ├── SerializationError             a value or a file that can't be written or read
+    └── TamperedValueError             what is stored was not written by a holder of the secret
 ```
 
 What a cached function itself raises passes through unchanged. Each class has the built-in base
@@ -18,8 +26,16 @@ from __future__ import annotations
 __all__ = [
     "CacheKeyError",
     "CacheOperationError",
+    "CacheValueError",
+    "ConcurrencyError",
     "ConfigurationError",
+    "EngineError",
+    "EngineNotAvailableError",
+    "EngineTimeoutError",
+    "PathError",
+    "ResourceError",
     "SerializationError",
+    "TamperedValueError",
     "TwatCacheError",
 ]
 
@@ -34,6 +50,30 @@ class ConfigurationError(TwatCacheError, ValueError):
     """An option that can't be honoured; names the option, its value and what is accepted."""
 
 
+class EngineError(TwatCacheError):
+    """An engine that couldn't serve; says what to do, and its cause is the engine's own error."""
+
+
+class EngineNotAvailableError(EngineError, ImportError):
+    """An engine whose library isn't installed; says which extra brings it."""
+
+
+class EngineTimeoutError(EngineError, TimeoutError):
+    """An engine that didn't answer in the time it was given."""
+
+
+class ResourceError(TwatCacheError):
+    """Something around the cache that can't be had: a folder, a lock, a worker."""
+
+
+class ConcurrencyError(ResourceError):
+    """Threads, tasks or processes that are in each other's way."""
+
+
+class PathError(ResourceError):
+    """A name or a folder that can't be used for a store."""
+
+
 class CacheOperationError(TwatCacheError):
     """A call that a cache couldn't serve, although its options are sound."""
 
@@ -44,6 +84,14 @@ class CacheKeyError(CacheOperationError, TypeError):
 
 class SerializationError(CacheOperationError):
     """A value that can't be written, or a file that can't be read; says which and what to do."""
+
+
+class CacheValueError(CacheOperationError):
+    """A value, or what is to be stored with it, that can't be taken; says what is too much."""
+
+
+class TamperedValueError(CacheOperationError):
+    """What is stored isn't what a holder of the secret wrote; names the key, never the value."""
 
 
 def shown(value: object) -> str:

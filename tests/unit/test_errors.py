@@ -24,6 +24,12 @@ EVERY_ERROR = [getattr(errors, name) for name in errors.__all__]
     [
         (TwatCacheError, (Exception,)),
         (ConfigurationError, (TwatCacheError, ValueError)),
+        (errors.EngineError, (TwatCacheError,)),
+        (errors.EngineNotAvailableError, (errors.EngineError, ImportError)),
+        (errors.EngineTimeoutError, (errors.EngineError, TimeoutError)),
+        (errors.ResourceError, (TwatCacheError,)),
+        (errors.ConcurrencyError, (errors.ResourceError,)),
+        (errors.PathError, (errors.ResourceError,)),
         (CacheOperationError, (TwatCacheError,)),
         (CacheKeyError, (CacheOperationError, TypeError)),
         (SerializationError, (CacheOperationError,)),

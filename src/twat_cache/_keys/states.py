@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 
+from .frames import pandas_state
 from .naming import reference, unencodable
+from .zones import timedelta_state, zone_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ def known_state(value: Any) -> tuple[str, object]:
     for module, name, state in _LIBRARY:
         if cls is getattr(sys.modules.get(module), name, None):
             return f"{module}:{name}", state(value)
+    pandas = sys.modules.get("pandas")
+    found = None if pandas is None else pandas_state(pandas, value)
+    if found is not None:
+        return found
     numpy = sys.modules.get("numpy")
     if numpy is not None and issubclass(cls, numpy.generic):
         if getattr(numpy, cls.__name__, None) is cls:
@@ -72,34 +78,15 @@ def _date(value: Any) -> object:
 
 def _time(value: Any) -> object:
     clock = (value.hour, value.minute, value.second, value.microsecond, value.fold)
-    return *clock, _zone(value)
+    return *clock, zone_state(value)
 
 
 def _datetime(value: Any) -> object:
     return _date(value), _time(value)
 
 
-def _timedelta(value: Any) -> object:
-    return value.days, value.seconds, value.microseconds
-
-
 def _timezone(value: Any) -> object:
-    return _timedelta(value.utcoffset(None)), value.tzname(None)
-
-
-def _zone(value: Any) -> object:
-    """Which zone, by rule and by offset: two zones may agree today and differ next summer."""
-    zone = value.tzinfo
-    if zone is None:
-        return None
-    offset = value.utcoffset()
-    shift = None if offset is None else _timedelta(offset)
-    if type(zone) is sys.modules["datetime"].timezone:
-        return shift, value.tzname()
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None)  # zoneinfo; pytz
-    if not isinstance(name, str):
-        raise unencodable(type(zone), "it doesn't tell which zone it is")
-    return shift, value.tzname(), type(zone).__module__.partition(".")[0], name
+    return timedelta_state(value.utcoffset(None)), value.tzname(None)
 
 
 def _zoneinfo(value: Any) -> object:
@@ -137,7 +124,7 @@ _LIBRARY: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("datetime", "date", _date),
     ("datetime", "time", _time),
     ("datetime", "datetime", _datetime),
-    ("datetime", "timedelta", _timedelta),
+    ("datetime", "timedelta", timedelta_state),
     ("datetime", "timezone", _timezone),
     ("zoneinfo", "ZoneInfo", _zoneinfo),
     ("pathlib", "PosixPath", _path),

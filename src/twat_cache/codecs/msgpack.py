@@ -2,7 +2,7 @@
 
 What is read equals what was written, type by type: a tuple stays a tuple, an int of any size an
 int, and a type that has no word is refused, never guessed at. Reading makes values of the types
-listed below and nothing else, so a file from anywhere runs no code.
+listed below and nothing else, so a file from anywhere runs no code of its own.
 
 A value that MessagePack itself can't say is an array that begins with a *tag*, an extension object
 whose code tells the type. Nothing else is ever written as one, so an array is a list or it begins
@@ -20,6 +20,8 @@ one reader sees it all, and it counts how deep it is.
 | 11, 12, 13 | timedelta, timezone, ZoneInfo | days, seconds, microseconds; its parts; its key |
 | 14, 15, 16 | Path, PurePosixPath, PureWindowsPath | text |
 | 17, 18 | numpy array, numpy scalar | dtype, shape and bytes in C order; dtype and bytes |
+| 19 | a type that was registered | its name, and the state that stands for the value |
+| 20 | numpy array behind the message | dtype, shape, and where it begins |
 
 The codes are a format: they are never given to another type.
 """
@@ -29,23 +31,28 @@ from __future__ import annotations
 import sys
 
 from ..errors import SerializationError
+from .arrays import ArrayReader, near, scalar
+from .own_types import read_own, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
+    from ..engine_types import Bytes
+    from .arrays import Far
+
     Write: TypeAlias = Callable[[Any], list[Any]]
     Read: TypeAlias = Callable[[list[Any]], Any]
 
 __all__ = ["decode", "encoder"]
 
-_NUMBERS = "biufcmMSU"  # kinds of numpy elements that are their bytes and nothing more
-_LONG_DOUBLES = "gG"  # they differ between machines, and hold junk
 
-
-def encoder() -> Callable[[object], bytes]:
+def encoder(far: Far | None = None) -> Callable[[object], bytes]:
     """What turns values into bytes, one at a time: for one thread, and quicker when used again.
+
+    Args:
+        far: Takes the large arrays, which are then no part of the bytes.
 
     Raises:
         SerializationError: (by what is returned) A part of the value has no word here; the
@@ -53,10 +60,18 @@ def encoder() -> Callable[[object], bytes]:
     """
     from msgpack import ExtType, Packer  # type: ignore[import-untyped]
 
-    tags = [ExtType(code, b"") for code in range(len(_WORDS) + 1)]
+    tags = [ExtType(code, b"") for code in range(_FAR + 1)]
 
     def say(value: object) -> list[Any]:
+        own = state_of(value)
+        if own is not None:
+            _look_for_buffers(own[1])
+            return [tags[_OWN], *own]
         code, write = _word(value)
+        if code == _ARRAY and far is not None:
+            place = far.take(value)
+            if place is not None:
+                return [tags[_FAR], *place]
         return [tags[code], *write(value)]
 
     pack = Packer(default=say, strict_types=True, unicode_errors="surrogatepass").pack
@@ -77,8 +92,12 @@ def encoder() -> Callable[[object], bytes]:
     return encode
 
 
-def decode(data: bytes | memoryview) -> Any:
+def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
     """The value that was written as these bytes.
+
+    Args:
+        data: The bytes.
+        arrays: Makes the arrays; without it each has its own bytes, and none lies behind these.
 
     Raises:
         SerializationError: No value was, or one of a type that this version doesn't know or for
@@ -86,11 +105,21 @@ def decode(data: bytes | memoryview) -> Any:
     """
     from msgpack import unpackb
 
+    reader = ArrayReader() if arrays is None else arrays
+    special = {_ARRAY: reader.near, _SCALAR: reader.scalar, _OWN: read_own, _FAR: reader.far}
+
+    def listed(items: list[Any]) -> Any:
+        if items and type(items[0]) is _Tag:
+            code = items[0].code
+            read = special[code] if code in special else _WORDS[code - 1][3]
+            return read(items[1:])
+        return items
+
     try:
         return unpackb(
             data,
             ext_hook=_Tag,
-            list_hook=_listed,
+            list_hook=listed,
             strict_map_key=False,
             unicode_errors="surrogatepass",
         )
@@ -103,18 +132,12 @@ def decode(data: bytes | memoryview) -> Any:
 class _Tag:
     """The first item of an array that stands for another type."""
 
-    __slots__ = ("read",)
+    __slots__ = ("code",)
 
     def __init__(self, code: int, data: bytes) -> None:
-        if data or not 1 <= code <= len(_WORDS):
+        if data or not 1 <= code <= _FAR:
             raise ValueError(code)
-        self.read = _WORDS[code - 1][3]
-
-
-def _listed(items: list[Any]) -> Any:
-    if items and type(items[0]) is _Tag:
-        return items[0].read(items[1:])
-    return items
+        self.code = code
 
 
 def _word(value: object) -> tuple[int, Write]:
@@ -125,7 +148,7 @@ def _word(value: object) -> tuple[int, Write]:
             return code, write
     numpy = sys.modules.get("numpy")
     if numpy is not None and issubclass(cls, numpy.generic):
-        return _SCALAR, _write_scalar
+        return _SCALAR, scalar
     if cls is getattr(sys.modules.get("pathlib"), _CONCRETE, None):
         return _PATH, _text
     raise _wordless(cls)
@@ -272,6 +295,10 @@ def _read_zone(state: list[Any]) -> object:
     return ZoneInfo(*state)
 
 
+def _by_arrays(state: list[Any]) -> object:
+    raise NotImplementedError  # these words are read by an `ArrayReader`
+
+
 def _read_path(state: list[Any]) -> object:
     from pathlib import Path
 
@@ -288,43 +315,6 @@ def _read_windows_path(state: list[Any]) -> object:
     from pathlib import PureWindowsPath
 
     return PureWindowsPath(*state)
-
-
-def _write_array(value: Any) -> list[Any]:
-    return [_dtype(value), [*value.shape], value.tobytes()]
-
-
-def _read_array(state: list[Any]) -> object:
-    import numpy as np
-
-    name, shape, data = state
-    dtype = np.dtype(name)
-    if type(name) is not str or dtype.kind not in _NUMBERS:
-        raise ValueError(name)
-    array = np.ndarray(tuple(shape), dtype, buffer=data)
-    if array.nbytes != len(data):
-        raise ValueError(shape)
-    return array.copy()  # its own bytes, so that it can be changed as the one written could
-
-
-def _write_scalar(value: Any) -> list[Any]:
-    return [_dtype(value), value.tobytes()]
-
-
-def _read_scalar(state: list[Any]) -> object:
-    name, data = state
-    array: Any = _read_array([name, [], data])
-    return array[()]
-
-
-def _dtype(value: Any) -> str:
-    dtype = value.dtype
-    if dtype.kind not in _NUMBERS or dtype.char in _LONG_DOUBLES:
-        raise SerializationError(
-            f"values of type {_named(type(value))} and dtype {dtype} can't be written"
-        )
-    name: str = dtype.str
-    return name
 
 
 _WORDS: tuple[tuple[str, str, Write, Read], ...] = (
@@ -344,9 +334,9 @@ _WORDS: tuple[tuple[str, str, Write, Read], ...] = (
     ("pathlib", "PosixPath", _text, _read_path),
     ("pathlib", "PurePosixPath", _text, _read_posix_path),
     ("pathlib", "PureWindowsPath", _text, _read_windows_path),
-    ("numpy", "ndarray", _write_array, _read_array),
-    ("numpy", "generic", _write_scalar, _read_scalar),
+    ("numpy", "ndarray", near, _by_arrays),
+    ("numpy", "generic", scalar, _by_arrays),
 )
-_PATH, _SCALAR = 14, 18
+_PATH, _ARRAY, _SCALAR, _OWN, _FAR = 14, 17, 18, 19, 20
 _CONCRETE = "WindowsPath"  # this or PosixPath, whichever Path is here; both are read as Path
 _ATOMS = {type(None), bool, int, float, str, bytes, complex}

@@ -1,0 +1,194 @@
+"""Cold keys: a call as a text that means the same in every process, on every machine.
+
+    namespace:name:version:digest
+
+The digest has 128 bits, of the canonical encoding of the bound arguments, and of all that stands
+before it: so two calls have one key only if they are calls of one function whose arguments are
+recursively of one type and can't be told apart. `%` and `:` in the first three parts are written as
+`%25` and `%3A`, so keys of one namespace, name or version begin alike, and no others do.
+
+A function's name is its module and qualified name. That tells functions apart, except in two cases,
+which would be wrong answers:
+
+- In a program's own file the module is called `__main__`, in every program. There the module's
+  real name stands for it, or the path of the file.
+- Lambdas, functions within functions and those typed in by hand have names that others have too.
+  They are also told by their code and by what they close over (see `source`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from hashlib import blake2b
+
+from ..errors import CacheKeyError, ConfigurationError, refused
+from .canonical import encode
+from .plan import read_plan
+from .source import plain_function, source_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from typing import Any
+
+__all__ = ["ColdKeys"]
+
+_FORMAT = b"twat-cold-key-1"
+_SIZE = 16
+_MAINS = ("__main__", "__mp_main__")
+_ANSWER = "key="
+
+
+class ColdKeys:
+    """Makes the cold keys of one function. Safe in any thread.
+
+    Args:
+        function: The function; what it wraps doesn't matter.
+        namespace: Keeps apart what shall not meet, such as applications or tenants.
+        version: Keys of another version are other keys. `"source"` takes a digest of the
+            function's code, which changes with it, and with the version of Python.
+        name: Stands for the function, and for nothing else in the namespace; by default it is
+            found, as is told above.
+        ignore: Parameters that are no part of the key.
+        key: `key(*args, **kwargs)` gives what takes the place of the arguments.
+
+    Attributes:
+        prefix: What all these keys begin with, and no other function's.
+
+    Raises:
+        ConfigurationError: There is no name that tells the function from others, or no code to
+            tell a version by; or `ignore` names no parameters.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        namespace: str = "",
+        version: str = "",
+        name: str | None = None,
+        ignore: Collection[str] = (),
+        key: Callable[..., object] | None = None,
+    ) -> None:
+        label, told_by = (name, "") if name is not None else _name(function)
+        if version == "source":
+            version = _source_version(function)
+        for option, text in (("namespace", namespace), ("version", version), ("name", label)):
+            if not isinstance(text, str):
+                raise refused(option, text, "a text")
+        self._label = label
+        self._key = key
+        self._plan = plan = None if key is not None else read_plan(function, ignore=ignore)
+        self._defaults = _defaults(function)
+        names = [_ANSWER] if key is not None else ["*", "**"]
+        if plan is not None:
+            names = [name for i, name in enumerate(plan.names) if i not in plan.ignored]
+            names += ["*"] * (plan.varargs and plan.keep_args)
+            names += ["**"] * (plan.varkw and plan.keep_kwargs)
+        parts = (namespace, label, version)
+        self.prefix = "".join(f"{_escaped(part)}:" for part in parts)
+        self._seed = blake2b(encode((*parts, told_by, names)), digest_size=_SIZE, person=_FORMAT)
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """The key of a call.
+
+        Raises:
+            CacheKeyError: An argument can't be part of a key; names the function, the parameter,
+                the type and what can be done.
+            TypeError: The function doesn't take these arguments.
+        """
+        digest = self._seed.copy()
+        for name, value in self._bound(args, kwargs):
+            try:
+                digest.update(encode(value))
+            except CacheKeyError as error:
+                what = "the answer of key=" if name is _ANSWER else f"the argument {name!r}"
+                raise CacheKeyError(f"{self._label}(): {what}: {error}") from error
+        return self.prefix + digest.hexdigest()
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What belongs to the key, in order and number the same for all calls, each named."""
+        plan = self._plan
+        if self._key is not None:
+            yield _ANSWER, self._key(*args, **kwargs)
+            return
+        if plan is None:
+            yield "*args", args
+            yield "**kwargs", kwargs
+            return
+        rest = dict(kwargs)
+        for index, name in enumerate(plan.names):
+            if index < min(len(args), plan.positional):
+                value = args[index]
+            elif index >= plan.positional_only and name in rest:
+                value = rest.pop(name)
+            elif name in self._defaults:
+                value = self._defaults[name]
+            else:
+                raise self._unfit()
+            if index not in plan.ignored:
+                yield name, value
+        extra = args[plan.positional :]
+        if (extra and not plan.varargs) or (rest and not plan.varkw):
+            raise self._unfit()
+        if plan.varargs and plan.keep_args:
+            yield "*args", extra
+        if plan.varkw and plan.keep_kwargs:
+            yield "**kwargs", rest
+
+    def _unfit(self) -> TypeError:
+        return TypeError(f"{self._label}() doesn't take these arguments")
+
+
+def _name(function: Callable[..., Any]) -> tuple[str, str]:
+    """The name of a function, and what else tells it where that isn't enough."""
+    module, path = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    plain = plain_function(function)
+    if not isinstance(module, str) or not isinstance(path, str):
+        raise ConfigurationError(
+            f"a {type(function).__qualname__} has no name of its own: give it one by name="
+        )
+    found = _main(module) if module in _MAINS else module
+    name = f"{found or module}.{path}"
+    if (found and "<" not in path) or plain is None:
+        return name, ""
+    try:
+        return name, source_digest(plain, strict=True)
+    except CacheKeyError as error:
+        raise ConfigurationError(
+            f"{name}() may not be the only function of its name, and what it closes over, or has "
+            f"as a default, can't tell it from others; give it a name of its own by name=: {error}"
+        ) from error
+
+
+def _main(module: str) -> str | None:
+    """What a program's own file is called: its module's name, or else its path."""
+    main = sys.modules.get(module)
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return os.path.abspath(file) if isinstance(file, str) else None
+
+
+def _source_version(function: Callable[..., Any]) -> str:
+    plain = plain_function(function)
+    if plain is None:
+        raise refused("version", "source", "a text, since this callable has no code to tell it by")
+    return source_digest(plain)
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The defaults by parameter, as they are: a plan has only those that can be hashed."""
+    plain = plain_function(function)
+    if plain is None:
+        return {}
+    given = plain.__defaults__ or ()
+    last = plain.__code__.co_argcount
+    names = plain.__code__.co_varnames[max(last - len(given), 0) : last]
+    by_place = zip(reversed(names), reversed(given), strict=False)  # set by hand, they may be more
+    return {**dict(by_place), **(plain.__kwdefaults__ or {})}
+
+
+def _escaped(part: str) -> str:
+    return part.replace("%", "%25").replace(":", "%3A")

@@ -1,0 +1,33 @@
+"""The states of time zones and time spans in the canonical encoding."""
+
+from __future__ import annotations
+
+import sys
+
+from .naming import unencodable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["timedelta_state", "zone_state"]
+
+
+def timedelta_state(value: Any) -> object:
+    """How long it is."""
+    return value.days, value.seconds, value.microseconds
+
+
+def zone_state(value: Any) -> object:
+    """Which zone, by rule and by offset: two zones may agree today and differ next summer."""
+    zone = value.tzinfo
+    if zone is None:
+        return None
+    offset = value.utcoffset()
+    shift = None if offset is None else timedelta_state(offset)
+    if type(zone) is sys.modules["datetime"].timezone:
+        return shift, value.tzname()
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)  # zoneinfo; pytz
+    if not isinstance(name, str):
+        raise unencodable(type(zone), "it doesn't tell which zone it is")
+    return shift, value.tzname(), type(zone).__module__.partition(".")[0], name

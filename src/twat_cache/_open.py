@@ -1,0 +1,100 @@
+"""Engines by their URLs: each scheme's module is loaded when the first such URL is opened.
+
+Other packages add schemes by entry points in the group `twat_cache.engines`; the value of each is a
+class with `from_url`. A built-in scheme can't be taken over.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+from .errors import ConfigurationError, EngineNotAvailableError, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .engine_types import AsyncEngine, Engine
+
+__all__ = ["open_engine"]
+
+GROUP = "twat_cache.engines"
+
+_BUILT_IN = {
+    "disk": "disk:DiskEngine",
+    "diskcache": "diskcache:DiskcacheEngine",
+    "file": "file:FileEngine",
+    "mapping": "mapping:MappingEngine",
+    "null": "null:NullEngine",
+    "sqlite": "sqlite:SqliteEngine",
+}
+_METHODS = ("get", "put", "add", "drop", "scan", "close", "ping")
+
+
+def open_engine(engine: str | Engine | AsyncEngine, **options: Any) -> Engine | AsyncEngine:
+    """The engine at a URL; an engine that is open already is given back as it is.
+
+    Args:
+        engine: A URL such as `"sqlite:///cache.db"`, `"file:///var/cache/results"` or `"null:"`,
+            or an engine.
+        options: Those of the engine's class; they go before those in the URL.
+
+    Raises:
+        ConfigurationError: The scheme is unknown, an option isn't accepted, or what was given is
+            no engine.
+        EngineNotAvailableError: The engine's library isn't installed; the message says which
+            extra brings it.
+        EngineError: The engine can't serve.
+    """
+    if not isinstance(engine, str):
+        _check(engine, options)
+        return engine
+    scheme, colon, _ = engine.partition(":")
+    if not colon:
+        raise ConfigurationError(
+            f"an engine is named by a URL, such as 'sqlite:///{os.path.basename(engine)}.db'; known"
+            f" schemes: {', '.join(_known())}"
+        )
+    try:
+        opened: Engine | AsyncEngine = _kind(scheme).from_url(engine, **options)
+    except TypeError as error:
+        if not options:
+            raise
+        raise ConfigurationError(f"{scheme} doesn't take these options: {error}") from error
+    return opened
+
+
+def _kind(scheme: str) -> Any:
+    if scheme in _BUILT_IN:
+        module, _, name = _BUILT_IN[scheme].partition(":")
+        return getattr(import_module(f".engines.{module}", __package__), name)
+    for entry in _entry_points():
+        if entry.name == scheme:
+            try:
+                return entry.load()
+            except ImportError as error:
+                raise EngineNotAvailableError(
+                    f"{scheme} comes from {entry.value}, which can't be imported: {error}"
+                ) from error
+    raise ConfigurationError(
+        f"no engine has the scheme {shown(scheme)}; known: {', '.join(_known())}"
+    )
+
+
+def _known() -> list[str]:
+    return sorted({*_BUILT_IN, *(entry.name for entry in _entry_points())})
+
+
+def _entry_points() -> Any:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
+def _check(engine: Any, options: dict[str, Any]) -> None:
+    missing = [name for name in ("capabilities", *_METHODS) if not hasattr(engine, name)]
+    if missing:
+        kind = type(engine).__qualname__
+        raise ConfigurationError(f"a {kind} is no engine: it has no {', '.join(missing)}")
+    if options:
+        raise ConfigurationError(f"an engine that is open takes no options: {min(options)}")

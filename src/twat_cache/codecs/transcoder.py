@@ -1,0 +1,146 @@
+"""From a value to what an engine stores for it, and back: all of this folder joined.
+
+    value ── codec ──► payload ── compression ──► payload ── seal, record ──► bytes
+
+Writing may be refused. Reading never raises: what can't be read is a miss, and says why. Nothing is
+given to the compression or to the codec before the record has been found to be sound and, where
+there is a secret, authentic; and both are the reader's own, whatever the record says.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from ..errors import SerializationError
+from .compression import ABOVE, compression_named
+from .named import codec_named
+from .record import Damage, Record, in_pieces, pack, unpack
+from .seal import UNSEALED, seal_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..codec_types import Codec
+    from ..engine_types import Bytes
+    from .seal import Secrets
+
+__all__ = ["Loaded", "Transcoder"]
+
+
+class Loaded(NamedTuple):
+    """A value as it was stored.
+
+    Attributes:
+        value: The value.
+        created: When it was made, in seconds since the epoch, as the others.
+        fresh_until: From then on it is stale …
+        stale_until: … and from then on it mustn't be used at all; for ever is infinity.
+        tags: The tokens of its tags when it was made.
+    """
+
+    value: Any
+    created: float
+    fresh_until: float
+    stale_until: float
+    tags: Mapping[str, bytes]
+
+
+class Transcoder:
+    """Writes and reads what engines store. Safe in any thread.
+
+    Args:
+        codec: `"msgpack"`, `"json"`, `"pickle"` or a codec of one's own.
+        compress: None, `"zlib"`, `"lz4"` or `"zstd"`.
+        above: From how many bytes on to compress.
+        secret: Signs: a text or bytes, or several, the first for writing and all for reading.
+        encrypt: Encrypts, likewise.
+        checksum: Whether payloads of any length have a checksum; up to 4 KB all have, and what is
+            signed, encrypted or compressed is checked anyway.
+        unsafe: Whether to read pickles without a secret.
+
+    Raises:
+        ConfigurationError: An option can't be honoured, or a library is missing.
+    """
+
+    def __init__(
+        self,
+        codec: str | Codec = "msgpack",
+        *,
+        compress: str | None = None,
+        above: int = ABOVE,
+        secret: Secrets | None = None,
+        encrypt: Secrets | None = None,
+        checksum: bool = False,
+        unsafe: bool = False,
+    ) -> None:
+        self._seal = seal_of(secret, encrypt)
+        self._codec = codec_named(codec, sealed=self._seal is not UNSEALED, unsafe=unsafe)
+        self._compression = compression_named(compress, above)
+        self._checksum = checksum
+
+    def dump(
+        self,
+        key: str,
+        value: Any,
+        *,
+        now: float,
+        fresh_until: float = inf,
+        stale_until: float | None = None,
+        tags: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """What is to be stored for the key.
+
+        Args:
+            key: Under which key; what is stored can be read under this one only.
+            value: The value.
+            now: The time, in seconds since the epoch, as the others.
+            fresh_until: From when on the value is stale.
+            stale_until: From when on it mustn't be used at all; as soon as it's stale, by default.
+            tags: The tokens of its tags.
+
+        Raises:
+            SerializationError: The codec can't carry the value.
+            CacheValueError: The tags are too long, or the value too large to be encrypted.
+        """
+        try:
+            encoded = self._codec.encode(value)
+        except SerializationError:
+            raise
+        except Exception as error:  # of a codec of one's own
+            raise SerializationError(
+                f"the codec {self._codec.name!r} raised {type(error).__name__} for a value of type "
+                f"{type(value).__qualname__}"
+            ) from error
+        compression, payload = self._compression.pack(encoded)
+        stale_until = fresh_until if stale_until is None else stale_until
+        record = Record(
+            payload, self._codec.id, compression, now, fresh_until, stale_until, tags or {}
+        )
+        return pack(record, key, self._seal, checksum=self._checksum)
+
+    def load(self, key: str, data: Bytes) -> Loaded | Damage:
+        """The value that was stored for the key, or why there is none; never raises."""
+        record = self.open(key, data)
+        return record if isinstance(record, Damage) else self.read(record)
+
+    def open(self, key: str, data: Bytes) -> Record | Damage:
+        """The first half of `load`: all but the value, to be looked at before it is made."""
+        record = unpack(data, key, self._seal)
+        if isinstance(record, Record) and record.codec != self._codec.id:
+            return Damage.CODEC
+        return record
+
+    def read(self, record: Record) -> Loaded | Damage:
+        """The second half of `load`: the value too."""
+        (stored,) = in_pieces(record.payload)
+        payload = self._compression.unpack(record.compression, stored)
+        if isinstance(payload, Damage):
+            return payload
+        try:
+            value = self._codec.decode(payload)
+        except Exception:  # of a SerializationError, or what a codec of one's own lets through
+            return Damage.VALUE
+        return Loaded(value, *record[3:])

@@ -1,0 +1,224 @@
+"""Bytes on the disk, small and large: an SQLite index, with large values in files beside it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import Any
+
+from ..._size import read_size
+from ...errors import EngineError, PathError
+from ..address import folder_of, options_of
+from ..private import private_folder
+from ..sqlite import statements as sql
+from .files import Files
+from .index import Index
+from .pointer import INLINE, is_spilled, length_of, name_of, new_pointer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ...engine_types import Bytes, Clock
+
+__all__ = ["DiskEngine"]
+
+_TRIES = 5
+_TIDY = 64
+
+
+class DiskEngine:
+    """Keeps bytes in a folder, `disk:///absolute/folder`: values from 32 KB on in files.
+
+    What holds of `SqliteEngine` holds here. A large value is written before the index names it and
+    deleted after the index forgot it, so that no crash makes a wrong or torn value; what a killed
+    writer leaves is found and deleted later. Values from 256 KB on are views of the mapped file.
+
+    Args:
+        path: The folder; made if it is missing.
+        max_bytes: A bound on the index and the files together, as `1_000_000_000` or `"1GB"`; the
+            least recently used entries leave first. None is unbounded.
+        spill: From which size on a value gets a file, as `32_768` or `"32KiB"`.
+        timeout: How many seconds to wait for a lock that another process holds.
+        clock: The wall-clock time in seconds.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int | str | None = None,
+        spill: int | str = "32KiB",
+        timeout: float | str = 5.0,
+        clock: Clock = time.time,
+    ) -> None:
+        self._spill = read_size(spill, option="spill")
+        folder = os.path.abspath(path)
+        private_folder(folder)
+        file = os.path.join(folder, "index.db")
+        self._index = Index(file, max_bytes=max_bytes, timeout=timeout, clock=clock)
+        self._files = Files(os.path.join(folder, "values"))
+        self._folder = folder
+        self._writes = 0
+        self._closed = False
+        self.capabilities = self._index.capabilities
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> DiskEngine:
+        """The engine at `disk:///absolute/folder` or `disk:relative/folder`.
+
+        Args:
+            url: `max_bytes`, `spill` and `timeout` may stand in it, as in `?max_bytes=1GB`.
+            options: Those of the class; they go before those in the URL.
+        """
+        given = options_of(url, frozenset({"max_bytes", "spill", "timeout"}))
+        return cls(folder_of(url), **{**given, **options})
+
+    def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values; large ones are views of files that stay as they are."""
+        found = self._index.get(keys)
+        try:
+            return [
+                None if one is None else self._value(key, one)
+                for key, one in zip(keys, found, strict=True)
+            ]
+        except OSError as error:
+            if isinstance(error, EngineError):  # a time-out is both
+                raise
+            raise self._failed(error) from error
+
+    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values, large ones first in their files, then all in the index."""
+        with self._serving():
+            if ttl is not None and ttl <= 0:
+                self._index.put(items, ttl)
+                self._tidy()
+                return
+            with self._placed(items) as placed:
+                self._index.put(placed, ttl)
+            self._writes += 1
+            if self._writes % _TIDY == 0 or any(map(is_spilled, placed.values())):
+                self._tidy()
+
+    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none."""
+        with self._serving(), self._placed({key: value}) as placed:
+            added = self._index.add(key, placed[key], ttl)
+            if not added:
+                self._take_back(placed)
+            return added
+
+    def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys, and deletes their files; tells how many of them were there."""
+        with self._serving():
+            dropped = self._index.drop(keys)
+            self._tidy()
+            return dropped
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys that begin so."""
+        return self._index.scan(prefix)
+
+    def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value, or forgets the key, if what is expected is there."""
+        with self._serving():
+            while True:
+                (found,) = self._index.get([key])
+                if (None if found is None else self._value(key, found)) != expected:
+                    return False
+                with self._placed({} if value is None else {key: value}) as placed:
+                    if self._index.swap(key, found, placed.get(key), ttl):
+                        self._tidy()
+                        return True
+                    self._take_back(placed)
+                if self._index.get([key]) == [found]:
+                    return False  # it isn't another who was faster: the value doesn't fit
+
+    def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now; tells how many of them were there."""
+        return self._index.touch(keys, ttl)
+
+    def left(self, keys: Sequence[str]) -> list[float | None]:
+        """The seconds that the entries still have."""
+        return self._index.left(keys)
+
+    def close(self) -> None:
+        """Closes the index; views of large values stay as they are."""
+        self._closed = True
+        self._index.close()
+
+    def ping(self) -> None:
+        """Reads from the index; begins it anew if its file was deleted."""
+        self._index.ping()
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        if self._closed:
+            raise EngineError("the engine is closed; open another one")
+        try:
+            yield
+        except EngineError:
+            raise
+        except (OSError, PathError) as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> EngineError:
+        return EngineError(f"the store {self._folder} failed: {error}")
+
+    @contextmanager
+    def _placed(self, items: Mapping[str, Bytes]) -> Iterator[dict[str, bytes]]:
+        """The items as the index takes them; their files are deleted if the block raises."""
+        placed: dict[str, bytes] = {}
+        try:
+            for key, value in items.items():
+                view = memoryview(value).cast("B")
+                if len(view) < self._spill:
+                    placed[key] = b"".join((INLINE, view))
+                else:
+                    pointer = new_pointer(sql.id_of(sql.key_bytes(key)), len(view))
+                    self._files.write(name_of(pointer), view)
+                    placed[key] = pointer
+            yield placed
+        except BaseException:
+            self._take_back(placed)
+            raise
+
+    def _take_back(self, placed: Mapping[str, Bytes]) -> None:
+        for pointer in placed.values():
+            if is_spilled(pointer):
+                name = name_of(pointer)
+                try:
+                    if not self._index.wants(name):
+                        self._files.delete(name)
+                except EngineError:
+                    pass  # nobody can tell now whether it is wanted; `_tidy` will, when it is old
+
+    def _value(self, key: str, found: bytes | memoryview) -> bytes | memoryview | None:
+        """The value that the index has or points to."""
+        for _ in range(_TRIES):
+            if not is_spilled(found):
+                return memoryview(found)[1:]
+            value = self._files.read(name_of(found), length_of(found))
+            if value is not None:
+                return value
+            (again,) = self._index.get([key])  # the file went because another value came
+            if again is None or again == found:
+                return None
+            found = again
+        return None
+
+    def _tidy(self) -> None:
+        """Deletes the files that the index has forgotten, and now and then those it never knew."""
+        names = self._index.orphans()
+        for name in names:
+            self._files.delete(name)
+        if names:
+            self._index.forget_orphans(names)
+        self._writes += 1
+        if self._writes % _TIDY == 1:
+            for name in self._files.abandoned():
+                if not self._index.wants(name):
+                    self._files.delete(name)

@@ -1,0 +1,223 @@
+"""The engine on the `diskcache` library, whose pickling never runs here.
+
+That library pickles what is neither text, number nor bytes, and unpickles what its file says is a
+pickle: who can write the file can run code in who reads it (CVE-2025-69872, not fixed in 5.6.3).
+Our `Disk` takes bytes only and refuses to read anything else. Deadlines stand in our own first
+eight bytes, as in the engine on mappings; the library is told them too, so that it may cull.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+from math import inf
+from struct import Struct
+from typing import Any
+
+from .._size import read_size
+from ..engine_types import Bytes, Capabilities, Clock
+from ..errors import EngineError, EngineNotAvailableError, EngineTimeoutError
+from .address import folder_of, options_of, seconds
+from .private import private_folder
+
+try:
+    import diskcache
+    from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
+except ImportError as error:
+    raise EngineNotAvailableError(
+        "the engine diskcache needs its library: pip install 'twat-cache[diskcache]'"
+    ) from error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["DiskcacheEngine"]
+
+_DEADLINE = Struct("<d")
+_UNBOUNDED = 1 << 62
+
+
+class _NotOurs(Exception):  # noqa: N818
+    """What is in the file wasn't put there by this engine."""
+
+
+class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
+    """Takes bytes, gives bytes, and pickles nothing."""
+
+    def put(self, key: bytes) -> Any:
+        if type(key) is not bytes:
+            raise TypeError("keys are bytes here")
+        return super().put(key)
+
+    def get(self, key: Any, raw: bool) -> Any:
+        if not raw:
+            raise _NotOurs
+        return super().get(key, raw)
+
+    def store(self, value: bytes, read: bool, key: Any = UNKNOWN) -> Any:
+        if type(value) is not bytes or read:
+            raise TypeError("values are bytes here")
+        return super().store(value, read, key=key)
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode not in {MODE_RAW, MODE_BINARY}:
+            raise _NotOurs
+        return super().fetch(mode, filename, value, read)
+
+
+class DiskcacheEngine:
+    """Keeps bytes in a folder of the library's own format, `diskcache:///absolute/folder`.
+
+    Args:
+        path: The folder; made if it is missing.
+        max_bytes: A bound, as `1_000_000_000` or `"1GB"`; None is unbounded.
+        timeout: How many seconds to wait for a lock.
+        clock: The wall-clock time in seconds.
+    """
+
+    capabilities = Capabilities(swap=True, touch=True, shared=True)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int | str | None = None,
+        timeout: float | str = 5.0,
+        clock: Clock = time.time,
+    ) -> None:
+        self._clock = clock
+        self._closed = False
+        self._path = os.path.abspath(path)
+        private_folder(self._path)
+        bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
+        with self._serving():
+            self._cache: Any = diskcache.Cache(
+                self._path,
+                timeout=seconds(timeout),
+                disk=_BytesDisk,
+                size_limit=bound or _UNBOUNDED,
+                eviction_policy="least-recently-used" if bound else "none",
+            )
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> DiskcacheEngine:
+        """The engine at `diskcache:///absolute/folder` or `diskcache:relative/folder`.
+
+        Args:
+            url: `max_bytes` and `timeout` may stand in it, as in `?max_bytes=1GB`.
+            options: Those of the class; they go before those in the URL.
+        """
+        given = options_of(url, frozenset({"max_bytes", "timeout"}))
+        return cls(folder_of(url), **{**given, **options})
+
+    def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values, one after the other."""
+        with self._serving():
+            return [self._find(_bytes(key)) for key in keys]
+
+    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values in one transaction."""
+        if ttl is not None and ttl <= 0:
+            self.drop(list(items))
+            return
+        with self._serving(), self._cache.transact():
+            for key, value in items.items():
+                self._store(_bytes(key), value, ttl)
+
+    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none."""
+        return self.swap(key, None, value, ttl) and (ttl is None or ttl > 0)
+
+    def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys in one transaction; tells how many of them were there."""
+        with self._serving(), self._cache.transact():
+            return sum(self._forget(_bytes(key)) for key in keys)
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys that begin so and aren't past their time."""
+        start = _bytes(prefix)
+        with self._serving():
+            found = [key for key in self._cache.iterkeys() if key.startswith(start)]
+        return (key.decode("utf-8", "surrogatepass") for key in found if self._is_live(key))
+
+    def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value, or forgets the key, if what is expected is there."""
+        name = _bytes(key)
+        with self._serving(), self._cache.transact():
+            if self._find(name) != expected:
+                return False
+            if value is None or (ttl is not None and ttl <= 0):
+                self._forget(name)
+            else:
+                self._store(name, value, ttl)
+            return True
+
+    def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now; tells how many of them were there."""
+        if ttl is not None and ttl <= 0:
+            return self.drop(keys)
+        touched = 0
+        with self._serving(), self._cache.transact():
+            for name in map(_bytes, keys):
+                value = self._find(name)
+                if value is not None:
+                    self._store(name, value, ttl)
+                    touched += 1
+        return touched
+
+    def close(self) -> None:
+        """Closes the library's connection of this thread."""
+        if not self._closed:
+            self._closed = True
+            self._cache.close()
+
+    def ping(self) -> None:
+        """Reads from the database."""
+        with self._serving():
+            self._find(b"")
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        if self._closed:
+            raise EngineError("the engine is closed; open another one")
+        try:
+            yield
+        except EngineError:
+            raise
+        except diskcache.Timeout as error:
+            raise EngineTimeoutError(f"the store {self._path} was locked for too long") from error
+        except (sqlite3.Error, OSError, _NotOurs) as error:
+            raise EngineError(f"the store {self._path} failed: {error!r}") from error
+
+    def _find(self, name: bytes) -> memoryview | None:
+        try:
+            framed = self._cache.get(name)
+        except _NotOurs:
+            return None
+        if framed is None or len(framed) < _DEADLINE.size:
+            return None
+        if _DEADLINE.unpack_from(framed)[0] <= self._clock():
+            return None
+        return memoryview(framed)[_DEADLINE.size :]
+
+    def _store(self, name: bytes, value: Bytes, ttl: float | None) -> None:
+        deadline = inf if ttl is None else self._clock() + ttl
+        self._cache.set(name, b"".join((_DEADLINE.pack(deadline), value)), expire=ttl)
+
+    def _forget(self, name: bytes) -> bool:
+        there = self._find(name) is not None
+        self._cache.delete(name)
+        return there
+
+    def _is_live(self, name: bytes) -> bool:
+        with self._serving():
+            return self._find(name) is not None
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")

@@ -1,0 +1,134 @@
+"""Opening the database: none but ours, private, and tuned.
+
+A file belongs to us if its header carries our application id; any other file is refused and left
+untouched. One of ours that SQLite finds damaged is set aside under the name `….damaged`, where it
+can be looked at, and a new one is begun.
+
+The schema is written in rollback mode, in one transaction with the application id, and only then is
+the log turned on: so there is no moment when the header lacks our id.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+
+from ...errors import EngineError
+from ..private import private_file, private_folder
+from . import statements as sql
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["MEMORY", "connect", "identity", "set_aside", "transaction"]
+
+MEMORY = ":memory:"
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER = 100
+_PAGE = 8192
+_LOG_PAGES = 4_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
+_CACHE = "PRAGMA cache_size = -8192"  # KB
+_SETTINGS = (
+    "PRAGMA synchronous = NORMAL",
+    f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
+    f"PRAGMA journal_size_limit = {_LOG_PAGES * _PAGE}",
+    "PRAGMA temp_store = MEMORY",
+    _CACHE,
+)
+# No mmap_size: of a file that is cut short by somebody else, a mapped page kills the process.
+
+
+def connect(path: str, setup: Sequence[str]) -> sqlite3.Connection:
+    """A connection, with the schema in place, for use under a lock by any thread.
+
+    Args:
+        path: The file, or `:memory:`.
+        setup: Statements to begin with, once the schema is in place.
+
+    Raises:
+        EngineError: The file isn't ours, or of another format.
+        PathError: It can't be made.
+        sqlite3.Error: It is locked, damaged or can't be opened.
+    """
+    if path != MEMORY:
+        private_folder(os.path.dirname(path))
+        private_file(path)
+        _refuse_foreign(path)
+    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db, path)
+        for statement in setup:
+            db.execute(statement)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """What tells the file from another one of its name; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: str) -> None:
+    """Gives a damaged database another name, with its log; an earlier one of that name goes."""
+    for suffix in ("-wal", "-journal", "-shm", ""):
+        try:
+            os.replace(path + suffix, path + ".damaged" + suffix)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise EngineError(
+                f"{path} is damaged and can't be renamed; close what uses it and delete it"
+            ) from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """One transaction around the block; undone if the block raises."""
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _refuse_foreign(path: str) -> None:
+    with open(path, "rb") as file:
+        header = file.read(_HEADER)
+    if not header:
+        return
+    number = int.from_bytes(header[68:72], "big")
+    if not header.startswith(_MAGIC) or number != sql.APPLICATION_ID:
+        raise EngineError(
+            f"{path} is not a store of twat-cache, and was left as it is; choose another path, or"
+            " delete the file if it is a store that was damaged"
+        )
+
+
+def _prepare(db: sqlite3.Connection, path: str) -> None:
+    for setting in _SETTINGS:
+        db.execute(setting)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in {0, sql.FORMAT}:
+        raise EngineError(f"{path} has format {version}, not {sql.FORMAT}; choose another path")
+    if not version:
+        db.execute(f"PRAGMA page_size = {_PAGE}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        with transaction(db, "EXCLUSIVE"):
+            db.execute(sql.CREATE)
+            db.execute(sql.CREATE_EXPIRING)
+            db.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {sql.FORMAT}")
+    if path != MEMORY:
+        db.execute("PRAGMA journal_mode = WAL")

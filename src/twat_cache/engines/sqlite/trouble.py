@@ -1,0 +1,83 @@
+"""What SQLite's errors mean, and how to wait for a lock.
+
+SQLite's own busy handler sleeps 1, 2, 5, 10 … 100 ms, although a lock of ours is held for tens of
+microseconds: with two writers every collision cost milliseconds. So its time-out is zero here, and
+`Patience` waits instead, from 20 µs upwards.
+"""
+
+from __future__ import annotations
+
+import time
+from random import random
+from typing import TYPE_CHECKING
+
+from ...errors import EngineError, EngineTimeoutError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Patience", "is_busy", "is_damage", "translated"]
+
+_BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
+_DAMAGE = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
+_SHORTEST = 0.000_02
+_LONGEST = 0.002
+
+
+class Patience:
+    """Sleeps a little longer each time, until the time that it was given is over.
+
+    Args:
+        seconds: How long to wait in all.
+    """
+
+    __slots__ = ("_end", "_seconds", "_step")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._step = _SHORTEST
+
+    def wait(self, error: BaseException) -> None:
+        """Sleeps.
+
+        Raises:
+            EngineTimeoutError: There is no time left; its cause is the error.
+        """
+        left = self.left()
+        if left <= 0:
+            raise EngineTimeoutError(
+                f"the database was locked for {self._seconds} s; give a longer timeout=, or find"
+                " the process that keeps a transaction open"
+            ) from error
+        time.sleep(min(left, self._step * (0.5 + random())))
+        self._step = min(self._step * 1.5, _LONGEST)
+
+    def left(self) -> float:
+        """The seconds that are left."""
+        return self._end - time.monotonic()
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else holds the lock, so that another try may succeed."""
+    code = _code(error)
+    return code in _BUSY if code is not None else "is locked" in str(error)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is no sound database."""
+    code = _code(error)
+    if code is not None:
+        return code in _DAMAGE
+    return "malformed" in str(error) or "not a database" in str(error)
+
+
+def translated(error: sqlite3.Error, place: str) -> EngineError:
+    """The error to be raised from SQLite's own."""
+    return EngineError(f"the database {place} failed: {error}")
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """The primary result code; None before Python 3.11, which tells it by its text only."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -1,0 +1,116 @@
+"""What is done beside the writes, a little at a time: times of use, expired rows, the size.
+
+The size is counted in pages in use, which costs nothing to know. Rows are dropped by their own
+size, the least recently used first, by as much as the pages are too many. Small rows leave gaps
+rather than free pages; new rows fill them, and the pages stay where they are.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from . import statements as sql
+from .database import transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = ["Upkeep", "bytes_in_use"]
+
+_WRITES = 64
+_BYTES = 1 << 20
+_USES = 1_000
+_STEP = 1_000
+_FEW_PAGES = 64
+
+
+class Upkeep:
+    """Knows what there is to do, and does it when it is worth a transaction.
+
+    Args:
+        max_bytes: The bound; None is unbounded, and no times of use are kept.
+        beside: Gives the bytes that are kept outside of the database, from a connection.
+    """
+
+    def __init__(self, max_bytes: int | None, beside: Callable[[Any], int] | None = None) -> None:
+        self.max_bytes = max_bytes
+        self._beside = beside
+        self._every = _BYTES if max_bytes is None else min(_BYTES, max_bytes // 16 + 1)
+        self._writes = 0
+        self._bytes = 0
+        self._uses: dict[int, float] = {}
+        self._lock = Lock()
+
+    def used(self, row: int, now: float) -> bool:
+        """Remembers that the row was read; tells whether there is enough to write it down."""
+        self._uses[row] = now
+        return len(self._uses) >= _USES
+
+    def due(self, writes: int, size: int) -> bool:
+        """Counts what is about to be written; tells whether there is work to do before."""
+        self._writes += writes
+        self._bytes += size
+        return self._writes >= _WRITES or self._bytes >= self._every
+
+    def work(self, db: sqlite3.Connection, now: float, room: int) -> None:
+        """Does what is due, in small steps, and makes room for so many bytes."""
+        self._writes, self._bytes = 0, room
+        excess = 0
+        if self.max_bytes is not None:
+            excess = bytes_in_use(db) + max(room, self._every) - self.max_bytes
+            if self._beside:
+                excess += self._beside(db)
+            self.flush(db)
+        if excess > 0 or db.execute(sql.HAS_EXPIRED, (now,)).fetchone():
+            with transaction(db):
+                db.execute(sql.DROP_EXPIRED, (now, _STEP))
+                if excess > 0:  # else no index says who is oldest
+                    _cull(db, excess)
+        _give_back(db)
+
+    def flush(self, db: sqlite3.Connection) -> None:
+        """Writes down the times of use."""
+        with self._lock:
+            uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            with transaction(db):
+                db.executemany(sql.USED, list(uses.items()))
+        except BaseException:
+            with self._lock:
+                self._uses = {**uses, **self._uses}
+            raise
+
+
+def _cull(db: sqlite3.Connection, excess: int) -> None:
+    leaving = []
+    for row, size in db.execute(sql.OLDEST, (_STEP,)):
+        if excess <= 0:
+            break
+        leaving.append((row,))
+        excess -= size
+    db.executemany(sql.DROP_ID, leaving)
+
+
+def bytes_in_use(db: sqlite3.Connection) -> int:
+    """The bytes of all pages that hold something."""
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _give_back(db: sqlite3.Connection) -> None:
+    """Cuts a part of the free pages off the file, if they are many."""
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    if free <= _FEW_PAGES:
+        return
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    if free > pages // 8:
+        # as a script: `execute` takes one step of a pragma that gives no columns, one page
+        db.executescript(f"PRAGMA incremental_vacuum({max(_FEW_PAGES, free // 8)})")

@@ -1,0 +1,180 @@
+"""An engine made of engines, near to far: the near ones are faster, the furthest one decides."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+from ..errors import ConfigurationError, EngineError, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..engine_types import Bytes, Engine
+
+__all__ = ["TieredEngine"]
+
+_STRIPES = 64
+
+
+class TieredEngine:
+    """Asks the nearest tier first, and the next one only for what is missing.
+
+    What a further tier has is added to the nearer ones for at most `near_ttl` seconds. So that is
+    how long a change that another process makes to the furthest tier may go unseen; what this
+    engine itself changes is seen at once. If the furthest tier can't tell how long an entry still
+    has, its end may go unseen as long.
+
+    Args:
+        tiers: The engines, near to far; two or more, none of them async. They are closed with it.
+        near_ttl: The most seconds that an entry stays in a tier but the furthest.
+    """
+
+    def __init__(self, tiers: Sequence[Engine], *, near_ttl: float = 60.0) -> None:
+        if len(tiers) < 2:
+            raise refused("tiers", len(tiers), "two engines or more")
+        if any(tier.capabilities.async_ for tier in tiers):
+            raise ConfigurationError("tiers are blocking engines; one of these is async")
+        if not near_ttl > 0:
+            raise refused("near_ttl", near_ttl, "seconds, above zero")
+        if not all(tier.capabilities.ttl for tier in tiers[:-1]):
+            raise ConfigurationError("a near tier must forget by itself; one of these has no ttl")
+        *self._near, self._far = tiers
+        self._near_ttl = near_ttl
+        self._changes = [0] * _STRIPES
+        self._lock = Lock()
+        self._closed = False
+        self.capabilities = self._far.capabilities
+
+    def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values; each tier is asked for what those before it don't have."""
+        self._refuse_if_closed()
+        seen = {key: self._changes[_stripe(key)] for key in keys}
+        found: dict[str, bytes | memoryview] = {}
+        missing = list(seen)
+        for depth, tier in enumerate((*self._near, self._far)):
+            values = dict(zip(missing, tier.get(missing), strict=True))
+            here = {key: value for key, value in values.items() if value is not None}
+            if here and depth:
+                self._promote(depth, here, seen)
+            found.update(here)
+            missing = [key for key in missing if key not in here]
+            if not missing:
+                break
+        return [found.get(key) for key in keys]
+
+    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values in all tiers, the furthest first."""
+        self._refuse_if_closed()
+        self._far.put(items, ttl)
+        self._changed(items)
+        self._put_near(items, ttl)
+
+    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if the furthest tier has none."""
+        self._refuse_if_closed()
+        added = self._far.add(key, value, ttl)
+        self._changed([key])
+        if added:
+            self._put_near({key: value}, ttl)
+        return added
+
+    def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys in all tiers; tells how many a tier had."""
+        self._refuse_if_closed()
+        dropped = self._far.drop(keys)
+        self._changed(keys)
+        return max([dropped, *(tier.drop(keys) for tier in self._near)])
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys of the furthest tier that begin so."""
+        self._refuse_if_closed()
+        return self._far.scan(prefix)
+
+    def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Swaps in the furthest tier; the near ones forget the key, whatever comes of it."""
+        self._refuse_if_closed()
+        far: Any = self._far
+        swapped: bool = far.swap(key, expected, value, ttl)
+        self._forget_near([key])
+        return swapped
+
+    def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries of the furthest tier so many seconds; the near ones forget them."""
+        self._refuse_if_closed()
+        far: Any = self._far
+        touched: int = far.touch(keys, ttl)
+        self._forget_near(keys)
+        return touched
+
+    def left(self, keys: Sequence[str]) -> list[float | None]:
+        """The seconds that the entries of the furthest tier still have."""
+        self._refuse_if_closed()
+        far: Any = self._far
+        left: list[float | None] = far.left(keys)
+        return left
+
+    def close(self) -> None:
+        """Closes all tiers, also if one of them fails to."""
+        self._closed = True
+        errors = []
+        for tier in (*self._near, self._far):
+            try:
+                tier.close()
+            except EngineError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def ping(self) -> None:
+        """Returns if all tiers can serve."""
+        self._refuse_if_closed()
+        for tier in (*self._near, self._far):
+            tier.ping()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise EngineError("the engine is closed; open another one")
+
+    def _promote(self, depth: int, items: Mapping[str, Bytes], seen: Mapping[str, int]) -> None:
+        """Adds to the tiers before this one what was read, unless it was changed meanwhile.
+
+        A change is counted after the furthest tier has it and before the nearer ones do: either
+        it is seen here, or it comes to the near tier after this.
+        """
+        tier: Any = (*self._near, self._far)[depth]
+        times = dict.fromkeys(items, self._near_ttl)
+        if tier.capabilities.left:
+            left = zip(items, tier.left(list(items)), strict=True)
+            times = {key: min(self._near_ttl, time) for key, time in left if time is not None}
+        for key, time in times.items():
+            with self._lock:
+                if self._changes[_stripe(key)] == seen[key]:
+                    for nearer in self._near[:depth]:
+                        nearer.add(key, items[key], time)
+
+    def _changed(self, keys: Mapping[str, Any] | Sequence[str]) -> None:
+        with self._lock:
+            for key in keys:
+                self._changes[_stripe(key)] += 1
+
+    def _put_near(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        near = self._near_ttl if ttl is None else min(ttl, self._near_ttl)
+        for tier in self._near:
+            try:
+                tier.put(items, near)
+            except EngineError:
+                tier.drop(list(items))  # better nothing than the value before
+                raise
+
+    def _forget_near(self, keys: Sequence[str]) -> None:
+        self._changed(keys)
+        for tier in self._near:
+            tier.drop(keys)
+
+
+def _stripe(key: str) -> int:
+    return hash(key) % _STRIPES

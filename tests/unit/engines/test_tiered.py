@@ -1,0 +1,176 @@
+"""The engine made of engines."""
+
+import pytest
+
+from twat_cache import Capabilities, ConfigurationError, EngineError
+from twat_cache.engines.mapping import MappingEngine
+from twat_cache.engines.sqlite import SqliteEngine
+from twat_cache.engines.tiered import TieredEngine
+from twat_cache.testing import EngineSuite, FakeClock
+
+
+class TestTwoTiers(EngineSuite):
+    def make(self, clock):
+        far = SqliteEngine(self.folder / "store.db", clock=clock)
+        return TieredEngine([MappingEngine(clock=clock), far], near_ttl=1_000)
+
+
+class TestThreeTiers(EngineSuite):
+    def make(self, clock):
+        return TieredEngine([MappingEngine(clock=clock) for _ in range(3)])
+
+
+class Recording(MappingEngine):
+    """Remembers what it was asked for."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.asked = []
+
+    def get(self, keys):
+        self.asked.append(list(keys))
+        return super().get(keys)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def near(clock):
+    return Recording(clock=clock.seconds)
+
+
+@pytest.fixture
+def far(clock):
+    return Recording(clock=clock.seconds)
+
+
+@pytest.fixture
+def tiers(near, far):
+    return TieredEngine([near, far], near_ttl=10)
+
+
+def test_the_far_tier_is_asked_for_what_is_missing_only(tiers, near, far):
+    near.put({"a": b"1"}, None)
+    far.put({"b": b"2"}, None)
+    assert tiers.get(["a", "b", "c", "b"]) == [b"1", b"2", None, b"2"]
+    assert far.asked == [["b", "c"]]
+    tiers.get(["a", "b"])
+    assert far.asked == [["b", "c"]]
+
+
+def test_what_is_promoted_stays_for_the_near_time(tiers, near, far, clock):
+    far.put({"key": b"1"}, None)
+    tiers.get(["key"])
+    far.put({"key": b"2"}, None)  # another process
+    assert tiers.get(["key"]) == [b"1"]
+    clock.advance(11)
+    assert tiers.get(["key"]) == [b"2"]
+
+
+def test_what_is_promoted_ends_with_its_time_in_the_far_tier(tiers, far, clock):
+    far.put({"key": b"1"}, 5)
+    assert tiers.get(["key"]) == [b"1"]
+    clock.advance(6)
+    assert tiers.get(["key"]) == [None]
+
+
+def test_what_is_put_stays_near_no_longer_than_the_near_time(tiers, near, far, clock):
+    tiers.put({"short": b"1"}, 5)
+    tiers.put({"long": b"2"}, None)
+    clock.advance(6)
+    assert near.get(["short", "long"]) == [None, b"2"]
+    clock.advance(6)
+    assert near.get(["long"]) == [None]
+    assert far.get(["short", "long"]) == [None, b"2"]
+
+
+@pytest.mark.parametrize("act", ["drop", "put", "swap"])
+def test_a_value_that_changed_while_it_was_read_is_not_promoted(near, clock, act):
+    class Slow(Recording):
+        __slots__ = ("meanwhile",)
+
+        def get(self, keys):
+            found = super().get(keys)
+            self.meanwhile()
+            return found
+
+    far = Slow(clock=clock.seconds)
+    far.meanwhile = lambda: None
+    tiers = TieredEngine([near, far])
+    far.put({"key": b"old"}, None)
+
+    def change():
+        far.meanwhile = lambda: None
+        if act == "drop":
+            tiers.drop(["key"])
+        elif act == "put":
+            tiers.put({"key": b"new"}, None)
+        else:
+            tiers.swap("key", b"old", b"new", None)
+
+    far.meanwhile = change
+    tiers.get(["key"])
+    assert tiers.get(["key"]) == [None if act == "drop" else b"new"]
+
+
+def test_the_furthest_tier_decides_what_is_added(tiers, near, far):
+    far.put({"key": b"1"}, None)
+    assert tiers.add("key", b"2", None) is False
+    assert tiers.get(["key"]) == [b"1"]
+
+
+def test_a_swap_that_fails_lets_the_next_reading_be_fresh(tiers, near, far):
+    tiers.put({"key": b"1"}, None)
+    far.put({"key": b"2"}, None)  # another process
+    assert tiers.swap("key", b"1", b"3", None) is False
+    assert tiers.get(["key"]) == [b"2"]
+
+
+def test_a_near_tier_that_fails_does_not_keep_the_value_before(far, clock):
+    class Full(MappingEngine):
+        def put(self, items, ttl):
+            raise EngineError("full")
+
+    near = Full(clock=clock.seconds)
+    near.add("key", b"old", None)
+    tiers = TieredEngine([near, far])
+    with pytest.raises(EngineError, match="full"):
+        tiers.put({"key": b"new"}, None)
+    assert tiers.get(["key"]) == [b"new"]
+
+
+def test_all_tiers_are_closed_also_if_one_fails(far):
+    class Stuck(MappingEngine):
+        def close(self):
+            raise EngineError("stuck")
+
+    tiers = TieredEngine([Stuck(), far])
+    with pytest.raises(EngineError, match="stuck"):
+        tiers.close()
+    with pytest.raises(EngineError, match="closed"):
+        far.ping()
+
+
+def test_capabilities_are_those_of_the_furthest_tier(tmp_path):
+    far = SqliteEngine(tmp_path / "store.db")
+    tiers = TieredEngine([MappingEngine(), far])
+    assert tiers.capabilities == far.capabilities
+    tiers.close()
+
+
+def test_tiers_that_make_no_sense_are_refused():
+    class Forgetless(MappingEngine):
+        capabilities = Capabilities(ttl=False)
+
+    for tiers, options in [
+        ([MappingEngine()], {}),
+        ([MappingEngine(), MappingEngine()], {"near_ttl": 0}),
+        ([Forgetless(), MappingEngine()], {}),
+    ]:
+        with pytest.raises(ConfigurationError):
+            TieredEngine(tiers, **options)
