@@ -33,6 +33,8 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 LABELS = {"optimum": "Belady's optimum", "lru_cache": "functools.lru_cache"}
 TITLES = {
+    "hit": "hit, by equal keys",
+    "same": "hit, by the stored keys",
     "miss": "miss while growing",
     "eviction": "miss with eviction",
     "scattered": "the same, keys far apart",
