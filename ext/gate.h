@@ -260,8 +260,9 @@ static inline int tc_trailing_zeros(uint64_t x)
 #endif
 
 /* ---- Keys ----------------------------------------------------------------------------------
-   An int of one digit is its own hash (-1 hashes as -2), and a str remembers its hash: both
-   spare a call. A compact int's value is public API since 3.12; before, it is the first digit. */
+   An int below the modulus of Python's hashes, 2^61 - 1, is its own hash (-1 hashes as -2), and a
+   str remembers its hash: both spare a call. A compact int's value, of one digit, is public API
+   since 3.12; before, it is the first digit. Ids and times often take two digits of 30 bits. */
 
 #if PY_VERSION_HEX >= 0x030C0000
 #define tc_is_compact(o) PyUnstable_Long_IsCompact((PyLongObject *)(o))
@@ -271,14 +272,38 @@ static inline int tc_trailing_zeros(uint64_t x)
 #define tc_compact_value(o) (Py_SIZE(o) * (Py_ssize_t)((PyLongObject *)(o))->ob_digit[0])
 #endif
 
+#if PY_VERSION_HEX >= 0x030C0000
+#define tc_digits(o) (((PyLongObject *)(o))->long_value.ob_digit)
+#define tc_two_digits(o) ((((PyLongObject *)(o))->long_value.lv_tag >> 3) == 2)
+#define tc_is_negative(o) (((PyLongObject *)(o))->long_value.lv_tag & 2)
+#else
+#define tc_digits(o) (((PyLongObject *)(o))->ob_digit)
+#define tc_two_digits(o) (Py_SIZE(o) == 2 || Py_SIZE(o) == -2)
+#define tc_is_negative(o) (Py_SIZE(o) < 0)
+#endif
+
+/* The value of an exact int of one digit or two; 0 if it has more. */
+static inline int tc_short_value(PyObject *o, Py_hash_t *value)
+{
+    if (tc_likely(tc_is_compact(o))) {
+        *value = tc_compact_value(o);
+        return 1;
+    }
+#if PYLONG_BITS_IN_DIGIT == 30 && SIZEOF_VOID_P == 8
+    if (tc_two_digits(o)) {
+        Py_hash_t size = (Py_hash_t)tc_digits(o)[1] << 30 | (Py_hash_t)tc_digits(o)[0];
+        *value = tc_is_negative(o) ? -size : size;
+        return 1;
+    }
+#endif
+    return 0;
+}
+
 /* The hash without calling anything; 0 if that takes a call. */
 static inline int tc_plain_hash(PyObject *o, Py_hash_t *hash)
 {
     if (PyLong_CheckExact(o)) {
-        if (tc_unlikely(!tc_is_compact(o)))
-            return 0;
-        *hash = tc_compact_value(o);
-        return tc_likely(*hash != -1);
+        return tc_likely(tc_short_value(o, hash)) && tc_likely(*hash != -1);
     }
     if (PyUnicode_CheckExact(o)) {
         *hash = ((PyASCIIObject *)o)->hash;
@@ -328,12 +353,13 @@ static inline int tc_same_text(PyObject *a, PyObject *b)
         && tc_same_bytes(PyUnicode_DATA(a), PyUnicode_DATA(b), (size_t)length * kind);
 }
 
-/* Whether objects are one, or equal ints of one digit: what a few instructions can tell. */
+/* Whether objects are one, or equal ints of one digit or two: what a few instructions can tell. */
 static inline int tc_instantly_same(PyObject *stored, PyObject *given)
 {
+    Py_hash_t a, b;
     return tc_likely(stored == given)
-        || (PyLong_CheckExact(stored) && PyLong_CheckExact(given) && tc_is_compact(stored)
-            && tc_is_compact(given) && tc_compact_value(stored) == tc_compact_value(given));
+        || (PyLong_CheckExact(stored) && PyLong_CheckExact(given) && tc_short_value(stored, &a)
+            && tc_short_value(given, &b) && a == b);
 }
 
 /* Whether objects are equal, as far as can be told without calling anything. */

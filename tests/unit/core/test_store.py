@@ -351,3 +351,25 @@ def test_memory_of_entries_that_left_is_used_again(core, empty):
     first, _, third = memory(core, f"{empty}; table.resize(None)")
     assert first[0] > 10_000
     assert third[0] < first[0] * 1.5
+
+
+DIGITS = sorted(
+    sign * (2**bits + more)
+    for bits in (0, 29, 30, 31, 59, 60, 61, 62, 90)
+    for more in (-2, -1, 0, 1, 2)
+    for sign in (1, -1)
+)
+
+
+def test_ints_of_any_number_of_digits_are_told_by_value(tc):
+    f = tc.mcache(maxsize=None)(lambda x: str(x))
+    for n in DIGITS:
+        assert str(n) == f(n)
+    made = f.cache_info().misses
+    assert len(set(DIGITS)) == made
+    for n in DIGITS:
+        again = int(str(n))  # another object
+        assert f(again) == str(n) == f(n)
+        if n == float(n):
+            assert f(float(n)) == str(n), "equal keys are one key"
+    assert made == f.cache_info().misses
