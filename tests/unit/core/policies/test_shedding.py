@@ -144,6 +144,7 @@ def test_a_dump_keeps_no_instance_alive_and_leaves_out_the_dead(tc):
 # -- gates -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thread_unsafe(reason="lists the gates of the whole process")
 def test_every_gate_that_lives_is_known_in_the_order_of_making(tc):
     known = len(tc._core.gates())
     made = [tc._core.Gate(len, tc._core.Table(1)) for _ in range(5)]
@@ -156,6 +157,7 @@ def test_every_gate_that_lives_is_known_in_the_order_of_making(tc):
     assert left == [*made, *functions]
 
 
+@pytest.mark.thread_unsafe(reason="lists the gates of the whole process")
 def test_being_known_keeps_no_gate_alive(tc):
     before = tc._core.gates()
     gates = [tc._core.Gate(len, tc._core.Table(1)) for _ in range(100)]
@@ -164,6 +166,7 @@ def test_being_known_keeps_no_gate_alive(tc):
     assert tc._core.gates() == before
 
 
+@pytest.mark.thread_unsafe(reason="lists the gates of the whole process")
 def test_a_gate_that_is_configured_anew_is_known_once(tc):
     gate, other = (tc._core.Gate(len, tc._core.Table(1)) for _ in range(2))
     gate.__init__(len, tc._core.Table(5))
