@@ -4,6 +4,7 @@
 # mixed hash agree. Exact ints and strs are compared here; anything else is asked by its own
 # `__eq__`, which may do what it likes: the stored objects are owned while it runs, the lock is
 # free, and if the table changed meanwhile the search begins anew, as in CPython's dict.
+# Longer than 400 lines because the short way and the long way of a look-up have to stay alike.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
