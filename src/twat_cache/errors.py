@@ -10,6 +10,7 @@ TwatCacheError
 │   ├── ConcurrencyError               threads, tasks or processes in each other's way
 │   └── PathError                      a name or a folder that can't be used
 └── CacheOperationError                a call that a cache couldn't serve
+    ├── LoadTimeoutError (TimeoutError)   a computation that took longer than it may
     ├── CacheKeyError (TypeError)      an argument that can't be part of a key
     ├── CacheValueError                a value, or what is stored with it, that can't be taken
     ├── SerializationError             a value or a file that can't be written or read
@@ -32,6 +33,7 @@ __all__ = [
     "EngineError",
     "EngineNotAvailableError",
     "EngineTimeoutError",
+    "LoadTimeoutError",
     "PathError",
     "ResourceError",
     "SerializationError",
@@ -76,6 +78,10 @@ class PathError(ResourceError):
 
 class CacheOperationError(TwatCacheError):
     """A call that a cache couldn't serve, although its options are sound."""
+
+
+class LoadTimeoutError(CacheOperationError, TimeoutError):
+    """A computation that took longer than it may; names the function and the option."""
 
 
 class CacheKeyError(CacheOperationError, TypeError):

@@ -31,12 +31,13 @@ FLOORS = {
     1: ["_core_py"],
     2: [
         "_core", "_keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
-        "_weighing", "_pressure", "_options", "_recipe",
+        "_weighing", "_pressure", "_options", "_recipe", "events", "_run",
     ],
+    "3a": ["_stores", "steps"],
     3: ["engines"],
     4: ["_registry", "_open"],
     5: [
-        "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "cached",
+        "_path", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "cached",
         "_coroutines", "async_cached", "_per_instance", "decorators",
     ],
     6: ["__init__"],
@@ -48,10 +49,11 @@ FLOORS_BELOW = {
     0: {0},
     1: set(),
     2: {0, 1, 2},
+    "3a": {0, 2},
     3: {0},
-    4: {0, 2, 3, 4},
-    5: {0, 2, 4, 5},
-    6: {0, 2, 4, 5, 6},
+    4: {0, 2, "3a", 3, 4},
+    5: {0, 2, "3a", 4, 5},
+    6: {0, 2, "3a", 4, 5, 6},
     7: {6, 7},
 }
 

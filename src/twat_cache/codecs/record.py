@@ -9,10 +9,12 @@
        8      8    created         three times, in seconds since the epoch, as doubles;
       16      8    fresh until     for ever is infinity
       24      8    stale until
-      32      4    checksum of the payload, or 0
-      36      4    length of the tags
-      40      8    length of the payload, as it lies here
-      48      …    tags: length of the name (2), of the token (1), name, token; then the next
+      32      8    seconds that it took to make the value, as a double
+      40      4    checksum of the payload, or 0
+      44      4    length of the tags
+      48      8    length of the payload, as it lies here
+      56      2    0 for a value; n for the arguments of an exception of the nth class
+      58      …    tags: length of the name (2), of the token (1), name, token; then the next
        …      …    zeros, so that the payload begins at a multiple of 16
        …      4    checksum of the key and of all before
        …      …    payload, to the end
@@ -48,7 +50,7 @@ __all__ = ["Damage", "Record", "in_pieces", "pack", "unpack"]
 
 _MAGIC = b"\x89twc"
 _VERSION = 1
-_HEAD = Struct(">4s4B3d2IQ")
+_HEAD = Struct(">4s4B4d2IQH")
 _CHECKSUM = Struct(">I")
 _TAG = Struct(">HB")
 _ALIGNED = 16
@@ -92,6 +94,8 @@ class Record(NamedTuple):
         fresh_until: From then on it is stale …
         stale_until: … and from then on it mustn't be used at all.
         tags: The tokens of its tags when it was made.
+        took: How many seconds it took to make the value.
+        raised: 0 for a value; n if it is the arguments of an exception of the reader's nth class.
     """
 
     payload: Bytes | Sequence[Bytes]
@@ -101,6 +105,8 @@ class Record(NamedTuple):
     fresh_until: float
     stale_until: float
     tags: Mapping[str, bytes]
+    took: float = 0.0
+    raised: int = 0
 
 
 def pack(record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = False) -> bytes:
@@ -132,9 +138,11 @@ def pack(record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = Fa
         record.created,
         record.fresh_until,
         record.stale_until,
+        record.took,
         check,
         len(tags),
         size + seal.growth,
+        record.raised,
     )
     name = _named(key)
     head += tags + bytes(-(len(head) + len(tags) + _CHECKSUM.size) % _ALIGNED)
@@ -156,8 +164,8 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
         view = memoryview(bytes(view))
     if len(view) < _HEAD.size or view[: len(_MAGIC)] != _MAGIC:
         return Damage.FOREIGN
-    found = _HEAD.unpack_from(view)
-    _, version, flags, codec, compression, created, fresh, stale, check, tags_size, size = found
+    _, version, flags, codec, compression, *rest = _HEAD.unpack_from(view)
+    created, fresh, stale, took, check, tags_size, size, raised = rest
     if version != _VERSION:
         return Damage.VERSION
     end = _HEAD.size + tags_size + _CHECKSUM.size
@@ -169,7 +177,7 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     if _CHECKSUM.unpack_from(view, len(bare)) != (crc32(bare, crc32(name)),):
         return Damage.BROKEN
     tags = _read_tags(view[_HEAD.size : _HEAD.size + tags_size])
-    if tags is None or isnan(created) or isnan(fresh) or isnan(stale):
+    if tags is None or any(map(isnan, rest[:4])):
         return Damage.BROKEN
     if flags & ~_CHECKED != seal.flags:
         return Damage.SEAL
@@ -179,7 +187,7 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     payload = seal.open(_context(name, view[:end]), sealed)
     if payload is None:
         return Damage.TAMPERED
-    return Record(payload, codec, compression, created, fresh, stale, tags)
+    return Record(payload, codec, compression, created, fresh, stale, tags, took, raised)
 
 
 def in_pieces(data: Bytes | Sequence[Bytes]) -> Sequence[Bytes]:

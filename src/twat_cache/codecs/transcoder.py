@@ -39,6 +39,8 @@ class Loaded(NamedTuple):
         fresh_until: From then on it is stale …
         stale_until: … and from then on it mustn't be used at all; for ever is infinity.
         tags: The tokens of its tags when it was made.
+        took: How many seconds it took to make it.
+        raised: 0; or n for the arguments of an exception of the nth class that is kept.
     """
 
     value: Any
@@ -46,6 +48,8 @@ class Loaded(NamedTuple):
     fresh_until: float
     stale_until: float
     tags: Mapping[str, bytes]
+    took: float = 0.0
+    raised: int = 0
 
 
 class Transcoder:
@@ -90,6 +94,8 @@ class Transcoder:
         fresh_until: float = inf,
         stale_until: float | None = None,
         tags: Mapping[str, bytes] | None = None,
+        took: float = 0.0,
+        raised: int = 0,
     ) -> bytes:
         """What is to be stored for the key.
 
@@ -100,6 +106,8 @@ class Transcoder:
             fresh_until: From when on the value is stale.
             stale_until: From when on it mustn't be used at all; as soon as it's stale, by default.
             tags: The tokens of its tags.
+            took: How many seconds it took to make it.
+            raised: 0; or n for the arguments of an exception of the nth class that is kept.
 
         Raises:
             SerializationError: The codec can't carry the value.
@@ -117,7 +125,15 @@ class Transcoder:
         compression, payload = self._compression.pack(encoded)
         stale_until = fresh_until if stale_until is None else stale_until
         record = Record(
-            payload, self._codec.id, compression, now, fresh_until, stale_until, tags or {}
+            payload,
+            self._codec.id,
+            compression,
+            now,
+            fresh_until,
+            stale_until,
+            tags or {},
+            took,
+            raised,
         )
         return pack(record, key, self._seal, checksum=self._checksum)
 

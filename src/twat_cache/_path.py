@@ -1,0 +1,112 @@
+"""The miss path of one cache: the steps that its options ask for, in their order."""
+
+from __future__ import annotations
+
+from ._run.call import Call
+from ._run.drive import arun, run
+from ._run.early import RefreshAhead, XFetch
+from ._run.flight import Flights, running_loop
+from .steps.load import load
+from .steps.observe import observe
+from .steps.stored import keeping, stored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+    from ._recipe import Recipe
+    from ._run.call import Store
+    from ._run.early import Early
+    from ._run.tally import Tally
+    from ._stores.leases import Leases
+
+__all__ = ["Path", "early_of"]
+
+
+class Path:
+    """What a cache does about a miss.
+
+    Args:
+        recipe: The options.
+        store: Where results are kept.
+        tally: What is counted.
+        single: Whether those who miss the same key share one computation.
+        leases: What shares it with other processes, too.
+        copier: Copies what is shared.
+
+    Attributes:
+        step: The first step, with all the others behind it.
+    """
+
+    __slots__ = ("_behind", "_flights", "step", "store", "tally")
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: Store,
+        tally: Tally,
+        *,
+        single: bool,
+        leases: Leases | None = None,
+        copier: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.store = store
+        self.tally = tally
+        self._flights, self._behind = Flights(), Flights()
+        classes = tuple(recipe.cache_exceptions)
+        early = early_of(recipe)
+        step = load(tally)
+        if recipe.hard_timeout is not None:
+            from .steps.timeout import timeout
+
+            step = timeout(step, recipe.hard_timeout, tally)
+        if recipe.retry is not None:
+            from .steps.retry import retry
+
+            step = retry(step, recipe.retry)
+        step = keeping(step, store, classes)
+        if leases is not None:
+            from .steps.lease import lease
+
+            step = lease(step, store, leases)
+        step = stored(step, store, classes)
+        if recipe.stale or early is not None:
+            from .steps.failsafe import failsafe
+            from .steps.refresh import refresh
+
+            soft = recipe.soft_timeout or 0.0
+            step = refresh(step, store, self._behind, tally, early=early, soft_timeout=soft)
+            step = failsafe(step, tally)
+        if single:
+            from .steps.single_flight import single_flight
+
+            step = single_flight(step, self._flights, tally, copier)
+        self.step = observe(step, tally)
+
+    def go(self, call: Call) -> Any:
+        """Answers the call, in this thread."""
+        return run(self.step(call))
+
+    async def ago(self, call: Call) -> Any:
+        """Answers the call, in this task; without asyncio by itself."""
+        if running_loop() is None:
+            call.is_alone = True
+        return await arun(self.step(call))
+
+    def forget(self, key: Hashable) -> None:
+        """Nobody joins a computation for the key that began before now."""
+        self._flights.pop(key, None)
+        self._behind.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Nobody joins any computation that began before now."""
+        self._flights.clear()
+        self._behind.clear()
+
+
+def early_of(recipe: Recipe) -> Early | None:
+    """How early the options want values to be computed anew."""
+    if recipe.refresh_ahead is not None:
+        return RefreshAhead(recipe.refresh_ahead)
+    return XFetch(recipe.beta) if recipe.beta else None

@@ -1,0 +1,133 @@
+"""What the miss path of one cache counts."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from .. import events
+from .call import JOINED, STALE, STORED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .call import Call
+
+__all__ = ["Tally", "label"]
+
+
+class Tally:
+    """Counts of one cache's miss path. Thread-safe.
+
+    Attributes:
+        name: What events call the cache.
+        origins: How many answers came from each origin but the function; see `call`.
+        loads: How often the function returned.
+        failures: How often it raised.
+        seconds: How long it took in all.
+        refreshes: Values that were computed in the background.
+        failed_refreshes: Those that weren't, since the function raised.
+        engine_errors: How often an engine couldn't serve.
+        refused: Records that couldn't be used.
+        unstored: Values that couldn't be stored.
+    """
+
+    __slots__ = (
+        "_lock",
+        "engine_errors",
+        "failed_refreshes",
+        "failures",
+        "loads",
+        "name",
+        "origins",
+        "refreshes",
+        "refused",
+        "seconds",
+        "unstored",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = allocate_lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """All counts are zero."""
+        self.origins = [0, 0, 0, 0]
+        self.loads = self.failures = self.refreshes = self.failed_refreshes = 0
+        self.engine_errors = self.refused = self.unstored = 0
+        self.seconds = 0.0
+
+    def shown(self, call: Call) -> str:
+        """The call's key as events show it: an engine's key, or nothing; never an argument."""
+        return call.key if type(call.key) is str else ""
+
+    def answered(self, origin: int) -> None:
+        """A call got its answer."""
+        with self._lock:
+            self.origins[origin] += 1
+
+    def loaded(self, seconds: float) -> None:
+        """The function returned."""
+        with self._lock:
+            self.loads += 1
+            self.seconds += seconds
+
+    def failed(self, seconds: float) -> None:
+        """The function raised."""
+        with self._lock:
+            self.failures += 1
+            self.seconds += seconds
+
+    def refreshed(self) -> None:
+        """A value was computed in the background."""
+        with self._lock:
+            self.refreshes += 1
+
+    def refresh_failed(self) -> None:
+        """A value wasn't computed in the background, since the function raised."""
+        with self._lock:
+            self.failed_refreshes += 1
+
+    def engine_failed(self, engine: Any, key: str, operation: str, error: Exception) -> None:
+        """An engine couldn't serve."""
+        with self._lock:
+            self.engine_errors += 1
+        if events.hooks:
+            what = type(error).__name__
+            events.emit(events.EngineFailed(self.name, key, label(engine), operation, what))
+
+    def record_refused(self, engine: Any, key: str, damage: str) -> None:
+        """A record couldn't be used."""
+        with self._lock:
+            self.refused += 1
+        if events.hooks:
+            events.emit(events.RecordRefused(self.name, key, label(engine), damage))
+
+    def not_stored(self, key: str, value: object, why: str) -> None:
+        """A value couldn't be stored."""
+        with self._lock:
+            self.unstored += 1
+        if events.hooks:
+            kind = type(value).__qualname__
+            events.emit(events.NotStored(self.name, key, kind, why))
+
+    @property
+    def hits(self) -> int:
+        """Calls that missed in memory and were answered from a store."""
+        return self.origins[STORED] + self.origins[STALE]
+
+    @property
+    def stale(self) -> int:
+        """Calls that got a value past its time."""
+        return self.origins[STALE]
+
+    @property
+    def joined(self) -> int:
+        """Calls that waited for another's computation."""
+        return self.origins[JOINED]
+
+
+def label(engine: Any) -> str:
+    """What events call an engine: `sqlite` for a `SqliteEngine`."""
+    return type(engine).__name__.removesuffix("Engine").lower()

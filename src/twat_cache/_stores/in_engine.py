@@ -1,0 +1,331 @@
+"""Results in an engine: as records, in the codec's bytes, with their tokens.
+
+`look`, `depart` and `keep` never raise on an engine's trouble: they count it and tell it, and the
+function answers. `read`, `write` and `drop` do raise; they are for those who use a store by hand.
+"""
+
+from __future__ import annotations
+
+import warnings
+from math import inf
+
+from .. import events
+from .._run.call import Found
+from .._run.effects import Scan, ask
+from .._run.tally import label
+from ..codecs.record import Damage
+from ..errors import CacheOperationError, SerializationError
+from .changes import Changes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from .._run.call import Call
+    from .._run.drive import Steps
+    from .._run.early import Early
+    from .._run.tally import Tally
+    from ..codecs.record import Record
+    from ..codecs.transcoder import Transcoder
+    from .tokens import Tokens
+
+__all__ = ["EngineStore"]
+
+_BATCH = 500
+
+
+class EngineStore:
+    """Results in one engine.
+
+    Args:
+        engine: Where they are.
+        transcoder: Makes records of them.
+        tally: What is counted.
+        clock: The wall clock, in seconds.
+        lasts: Gives the seconds that a value is good for: None is for ever, 0 or less not at all.
+        tags_of: Gives the tags of a call; None where there are none.
+        tokens: The tags' tokens.
+        stale: How many seconds a value is kept past its time.
+        idle: How many seconds a value is kept that isn't used; None is for ever.
+        early: When a value is computed anew before its time.
+        exceptions: Which exceptions are kept, and for how many seconds.
+        strict: Whether a value that the codec can't carry is an error.
+    """
+
+    def __init__(
+        self,
+        engine: Any,
+        transcoder: Transcoder,
+        tally: Tally,
+        clock: Callable[[], float],
+        lasts: Callable[[Any, Call], float | None],
+        *,
+        tags_of: Callable[[Call], Iterable[str]] | None = None,
+        tokens: Tokens,
+        stale: float = 0.0,
+        idle: float | None = None,
+        early: Early | None = None,
+        exceptions: Sequence[tuple[type[Exception], float]] = (),
+        strict: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.tokens = tokens
+        self._transcoder = transcoder
+        self._tally = tally
+        self._clock = clock
+        self._lasts = lasts
+        self._tags_of = tags_of
+        self._stale = stale
+        self._idle = idle
+        self._early = early
+        self._exceptions = exceptions
+        self._strict = strict
+        self._changes = Changes()
+        self._warned = False
+
+    # -- for the miss path --------------------------------------------------------------------
+
+    def look(self, call: Call) -> Steps[Found | None]:
+        """The record for the call, if it is sound and its tags are those of now."""
+        tags = self._tagged(call)
+        tokens = self.tokens
+        known = tokens.known(tags) if tags else {}
+        drops = tokens.drops
+        asked = [tag for tag in tags if tag not in known]
+        keys = [call.place, *map(tokens.key, asked)]
+        call.extra = None
+        try:
+            data, *values = yield ask(self.engine, "get", keys)
+            if tags:
+                call.extra = {**known, **tokens.learn(asked, values, drops)}
+            if data is None:
+                return None
+            found = yield from self._found(call.place, data, call.extra or {})
+            if found is not None and self._idle is not None:
+                yield ask(self.engine, "touch", [call.place], min(self._idle, found.left))
+        except Exception as error:
+            self._tally.engine_failed(self.engine, call.place, "get", error)
+            return None
+        return found
+
+    def depart(self, call: Call) -> Steps[Any]:
+        """Notes the changes so far, and the tokens that the record will have."""
+        stamp = self._changes.stamp(call.place)
+        tags = self._tagged(call)
+        if not tags:
+            return stamp, {}
+        try:
+            found = call.extra
+            if found is None or call.is_forced:
+                found = yield from self.tokens.read(tags)
+            return stamp, (yield from self.tokens.ensure(tags, found))
+        except Exception as error:
+            self._tally.engine_failed(self.engine, call.place, "add", error)
+            return stamp, None
+
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
+        """Stores the record, unless the key was changed or the tokens couldn't be read."""
+        stamp, tokens = departed
+        if tokens is None or self._changes.stamp(call.place) != stamp:
+            return
+        if raised:
+            cls, lasts = self._exceptions[raised - 1]
+            if type(value) is not cls:  # another process wouldn't know it again
+                return
+            value = list(value.args)
+        else:
+            lasts = self._lasts(value, call)  # type: ignore[assignment]
+        if lasts is not None and lasts <= 0:
+            return
+        try:
+            data, life = self._record(call.place, value, lasts, tokens, call.took, raised)
+        except CacheOperationError as error:
+            self._refuse(call, value, error)
+            return
+        if call.lease is not None and not (yield from call.lease()):
+            return
+        try:
+            yield ask(self.engine, "put", {call.place: data}, life)
+            if self._changes.stamp(call.place) != stamp:  # it was dropped between the two
+                yield ask(self.engine, "drop", [call.place])
+        except Exception as error:
+            self._tally.engine_failed(self.engine, call.place, "put", error)
+            return
+        if events.hooks:
+            name = label(self.engine)
+            events.emit(events.Stored(self._tally.name, call.place, name, call.took, len(data)))
+
+    def abandon(self, departed: Any) -> None:
+        """Nothing was taken that had to be given back."""
+
+    # -- by hand ------------------------------------------------------------------------------
+
+    def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
+        """What there is, fresh or stale, in the order of the keys.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        data = yield ask(self.engine, "get", list(places))
+        opened = [
+            None if one is None else self._opened(place, one)
+            for place, one in zip(places, data, strict=True)
+        ]
+        tags = {tag for record in opened if record is not None for tag in record.tags}
+        tokens = (yield from self.tokens.read(tags)) if tags else {}
+        return [
+            None if record is None else self._made(place, record, tokens)
+            for place, record in zip(places, opened, strict=True)
+        ]
+
+    def write(
+        self, items: Mapping[str, Any], lasts: float | None, tags: Collection[str] = ()
+    ) -> Steps[None]:
+        """Stores the values.
+
+        Raises:
+            EngineError: The engine can't serve.
+            SerializationError: The codec can't carry a value.
+        """
+        tokens = {}
+        if tags:
+            tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
+        self._changes.note(items)
+        life = None
+        records = {}
+        for place, value in items.items():
+            records[place], life = self._record(place, value, lasts, tokens, 0.0, 0)
+        yield ask(self.engine, "put", records, life)
+
+    def add(
+        self, place: str, value: Any, lasts: float | None, tags: Collection[str] = ()
+    ) -> Steps[bool]:
+        """Stores the value if there is none; tells whether it did.
+
+        Raises:
+            EngineError: The engine can't serve.
+            SerializationError: The codec can't carry the value.
+        """
+        tokens = {}
+        if tags:
+            tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
+        record, life = self._record(place, value, lasts, tokens, 0.0, 0)
+        added = yield ask(self.engine, "add", place, record, life)
+        if not added:
+            (found,) = yield from self.read([place])
+            if found is not None and found.left > 0:
+                return False
+            self._changes.note([place])  # what there is is stale, or can't be read
+            yield ask(self.engine, "drop", [place])
+            added = yield ask(self.engine, "add", place, record, life)
+        self._changes.note([place])
+        return bool(added)
+
+    def drop(self, places: Sequence[str]) -> Steps[int]:
+        """Forgets the keys, and grounds what is computed for them; tells how many there were.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        self._changes.note(places)
+        dropped: int = yield ask(self.engine, "drop", list(places))
+        return dropped
+
+    def drop_all(self, prefix: str) -> Steps[int]:
+        """Forgets all keys that begin so; tells how many there were.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        self._changes.note_all()
+        keys = yield Scan(self.engine, prefix)
+        dropped = 0
+        for start in range(0, len(keys), _BATCH):
+            dropped += yield ask(self.engine, "drop", keys[start : start + _BATCH])
+        return dropped
+
+    # -- records ------------------------------------------------------------------------------
+
+    def _tagged(self, call: Call) -> Collection[str]:
+        if call.tags is not None:
+            tags: Collection[str] = call.tags
+            return tags
+        if self._tags_of is None:
+            return ()
+        call.tags = list(dict.fromkeys(self._tags_of(call)))
+        return call.tags
+
+    def _found(self, place: str, data: Any, known: Mapping[str, bytes]) -> Steps[Found | None]:
+        record = self._opened(place, data)
+        if record is None:
+            return None
+        unknown = [tag for tag in record.tags if tag not in known]
+        if unknown:  # it was stored with other tags than this call has
+            known = {**known, **(yield from self.tokens.read(unknown))}
+        return self._made(place, record, known)
+
+    def _opened(self, place: str, data: Any) -> Record | None:
+        record = self._transcoder.open(place, data)
+        if isinstance(record, Damage):
+            self._tally.record_refused(self.engine, place, record.value)
+            return None
+        return record if self._clock() < record.stale_until else None
+
+    def _made(self, place: str, record: Record, tokens: Mapping[str, bytes]) -> Found | None:
+        if any(tokens.get(tag) != token for tag, token in record.tags.items()):
+            return None
+        if record.raised > len(self._exceptions):
+            return None
+        loaded = self._transcoder.read(record)
+        if isinstance(loaded, Damage):
+            self._tally.record_refused(self.engine, place, loaded.value)
+            return None
+        left = loaded.fresh_until - self._clock()
+        margin = 0.0
+        if self._early is not None and loaded.fresh_until < inf:
+            margin = self._early.margin(loaded.fresh_until - loaded.created, loaded.took)
+        return Found(loaded.value, left, margin, record.raised)
+
+    def _record(
+        self,
+        place: str,
+        value: Any,
+        lasts: float | None,
+        tokens: Mapping[str, bytes],
+        took: float,
+        raised: int,
+    ) -> tuple[bytes, float | None]:
+        """The bytes to store, and how many seconds the engine shall keep them."""
+        now = self._clock()
+        fresh = inf if lasts is None else now + lasts
+        stale = fresh if raised else fresh + self._stale
+        data = self._transcoder.dump(
+            place,
+            value,
+            now=now,
+            fresh_until=fresh,
+            stale_until=stale,
+            tags=tokens,
+            took=took,
+            raised=raised,
+        )
+        life = None if stale == inf else stale - now
+        if self._idle is not None:
+            life = self._idle if life is None else min(life, self._idle)
+        return data, life
+
+    def _refuse(self, call: Call, value: Any, error: CacheOperationError) -> None:
+        """A value can't be stored: it is counted, told and warned of once."""
+        self._tally.not_stored(call.place, value, type(error).__name__)
+        if self._strict:
+            raise error
+        if not self._warned:
+            self._warned = True
+            why = "" if isinstance(error, SerializationError) else f" ({type(error).__name__})"
+            warnings.warn(
+                f"{self._tally.name}() returned what can't be stored, so it runs each time{why}: "
+                f"{error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )

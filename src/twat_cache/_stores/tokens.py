@@ -1,0 +1,124 @@
+"""Tags on an engine: each is a random token, and a record is good while its tokens are those.
+
+A computation reads the tokens of its tags before it begins, and its record keeps them. Dropping a
+tag puts another token in its place: one write, whatever number of records had it, on any engine,
+and no clock is compared. A token that an engine has lost is made anew, so what had it is lost, too:
+it fails closed.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+from time import monotonic
+
+from .._run.effects import ask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Any
+
+    from .._run.drive import Steps
+
+__all__ = ["Tokens"]
+
+_SIZE = 16
+_MOST_NEAR = 10_000
+
+
+class Tokens:
+    """The tokens of the tags in one namespace of an engine. Thread-safe.
+
+    Args:
+        engine: The engine.
+        prefix: What their keys begin with.
+        near: How many seconds a token may be taken from memory: as long may a drop by another
+            process go unseen.
+    """
+
+    def __init__(self, engine: Any, prefix: str, near: float = 0.0) -> None:
+        self.engine = engine
+        self._prefix = prefix
+        self._near_for = near
+        self._near: dict[str, tuple[bytes, float]] = {}
+        self._lock = Lock()
+        self.drops = 0
+        """How often tags were dropped here."""
+
+    def key(self, tag: str) -> str:
+        """Under which key the token of a tag is."""
+        return self._prefix + tag
+
+    def known(self, tags: Collection[str]) -> dict[str, bytes]:
+        """The tokens that may be taken from memory."""
+        if not self._near:
+            return {}
+        now = monotonic()
+        with self._lock:
+            near = {tag: self._near.get(tag, (b"", 0.0)) for tag in tags}
+        return {tag: token for tag, (token, until) in near.items() if now < until}
+
+    def learn(self, tags: Sequence[str], values: Sequence[Any], drops: int) -> dict[str, bytes]:
+        """The tokens that an engine gave for the tags, of those that it has.
+
+        They are remembered unless tags were dropped since there were so many `drops`.
+        """
+        found = {
+            tag: bytes(value) for tag, value in zip(tags, values, strict=True) if value is not None
+        }
+        if self._near_for and found:
+            until = monotonic() + self._near_for
+            with self._lock:
+                if len(self._near) > _MOST_NEAR:
+                    self._near.clear()
+                if self.drops == drops:
+                    self._near.update({tag: (token, until) for tag, token in found.items()})
+        return found
+
+    def read(self, tags: Collection[str]) -> Steps[dict[str, bytes]]:
+        """The tokens of the tags, of those that there are.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        found = self.known(tags)
+        missing = [tag for tag in tags if tag not in found]
+        if missing:
+            drops = self.drops
+            values = yield ask(self.engine, "get", [self.key(tag) for tag in missing])
+            found |= self.learn(missing, values, drops)
+        return found
+
+    def ensure(self, tags: Collection[str], found: Mapping[str, bytes]) -> Steps[dict[str, bytes]]:
+        """The tokens of all the tags; those that weren't found are made.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        tokens = {tag: found[tag] for tag in tags if tag in found}
+        for tag in tags:
+            if tag in tokens:
+                continue
+            token = os.urandom(_SIZE)
+            if not (yield ask(self.engine, "add", self.key(tag), token, None)):
+                (other,) = yield ask(self.engine, "get", [self.key(tag)])
+                token = token if other is None else bytes(other)
+            tokens[tag] = token
+        return tokens
+
+    def drop(self, tags: Collection[str]) -> Steps[None]:
+        """Puts another token in place of each: no record with one of the tags is good any more.
+
+        Raises:
+            EngineError: The engine can't serve.
+        """
+        self._forget(tags)
+        yield ask(self.engine, "put", {self.key(tag): os.urandom(_SIZE) for tag in tags}, None)
+        self._forget(tags)
+
+    def _forget(self, tags: Collection[str]) -> None:
+        with self._lock:
+            self.drops += 1
+            for tag in tags:
+                self._near.pop(tag, None)

@@ -1,0 +1,35 @@
+"""`stale=`: where there can't be a new value, the one before answers."""
+
+from __future__ import annotations
+
+from .. import events
+from .._run.call import STALE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._run.call import Call
+    from .._run.drive import Steps
+    from .._run.tally import Tally
+
+__all__ = ["failsafe"]
+
+
+def failsafe(inner: Any, tally: Tally) -> Any:
+    """Answers with what was found, if what comes behind raises."""
+
+    def step(call: Call) -> Steps[Any]:
+        try:
+            return (yield from inner(call))
+        except Exception:
+            found = call.found
+            if found is None or found.raised or call.is_forced:
+                raise
+            call.origin = STALE
+            if events.hooks:
+                age = max(-found.left, 0.0)
+                events.emit(events.StaleServed(tally.name, tally.shown(call), age, "failed"))
+            return found.value
+
+    return step
