@@ -44,12 +44,18 @@ def read_options(given: dict[str, Any]) -> dict[str, Any]:
             contradict each other.
     """
     read: dict[str, Any] = {}
+    contradictions = _CONTRADICTIONS
     for name, value in given.items():
         reader = _READERS.get(name)
         if reader is None:
-            raise unknown_option(name, value, _READERS)
+            from . import _path_options as others  # asked for seldom, so loaded then
+
+            reader = others.READERS.get(name)
+            contradictions = _CONTRADICTIONS + others.CONTRADICTIONS
+            if reader is None:
+                raise unknown_option(name, value, [*_READERS, *others.READERS])
         read[name] = reader(name, value)
-    for name, is_wrong, accepted in _CONTRADICTIONS:
+    for name, is_wrong, accepted in contradictions:
         if name in read and is_wrong(read):
             raise refused(name, given[name], accepted)
     return read

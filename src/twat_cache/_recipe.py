@@ -10,7 +10,7 @@ from .errors import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ._pressure import MemoryLimit
@@ -32,6 +32,10 @@ __all__ = [
 _UNREADABLE_METHOD = Plan(("self",), 1, 1, {}, True, True)
 _AGES = 3_000_000_000.0  # seconds, some 95 years: from here on a deadline is not worth its room
 _OF_THE_TABLE = {"maxsize", "ttl", "tti", "policy", "clock"}
+_OF_THE_PATH = {
+    "stale", "refresh_ahead", "beta", "hard_timeout", "retry", "cache_exceptions", "single_flight",
+    "tags", "invalidate_by",
+}  # fmt: skip
 
 
 class Recipe:
@@ -47,6 +51,8 @@ class Recipe:
         weigh: The weigher as a core's `weigh` hook, or None.
         copier: What copies values on their way in and out, or None.
         is_plain: Whether there is nothing to see to but the table.
+        outlasts: Whether a table's entries may be of use past their time as hits.
+        has_path: Whether a miss goes by steps, whatever the function's colour.
     """
 
     maxsize: int | None = 1024
@@ -70,11 +76,37 @@ class Recipe:
     copy: bool | Callable[[Any], Any] = False
     clock: Callable[[], int] | None = None
 
+    stale: float = 0.0
+    refresh_ahead: float | None = None
+    beta: float = 0.0
+    soft_timeout: float | None = None
+    hard_timeout: float | None = None
+    retry: Any = None
+    cache_exceptions: tuple[tuple[type[Exception], float], ...] = ()
+    single_flight: bool | str | None = None
+    tags: Callable[..., Iterable[str]] | tuple[str, ...] | None = None
+    tag_ttl: float = 0.0
+    invalidate_by: tuple[str, ...] = ()
+    context: tuple[Any, ...] = ()
+    generators: str | None = None
+
+    namespace: str = ""
+    version: str = ""
+    codec: Any = "msgpack"
+    compress: str | None = None
+    secret: Any = None
+    encrypt: Any = None
+    checksum: bool = False
+    strict: bool = False
+    unsafe: bool = False
+
     timed: bool = False
     life: Decide | None = None
     decide: Decide | None = None
     weigh: Weigh | None = None
     copier: Callable[[Any], Any] | None = None
+    outlasts: bool = False
+    has_path: bool = False
 
     def __init__(self, given: dict[str, Any]) -> None:
         """Reads the options that were given, of whatever shape.
@@ -94,6 +126,8 @@ class Recipe:
         self.is_plain = self.life is None and given.keys() <= _OF_THE_TABLE
         if self.is_plain:
             return
+        if not _OF_THE_PATH.isdisjoint(given):
+            self._set_path()
         if self.cache_if is not None:
             self.decide = _when(self.cache_if, self.life)
         self._set_bounds("maxsize" in given)
@@ -117,6 +151,21 @@ class Recipe:
         if self.jitter and self.life is not None:
             self.life = _shortened(self.life, self.jitter)
         self.decide = self.life
+
+    def _set_path(self) -> None:
+        early = self.refresh_ahead is not None or self.beta > 0
+        self.outlasts = early or self.stale > 0 or self.cache_exceptions != ()
+        if self.outlasts:
+            self.timed = self.table["timed"] = True
+            self.table["stale"] = 0  # there is room for the end of what is stale
+        self.has_path = (
+            self.outlasts
+            or self.hard_timeout is not None
+            or self.retry is not None
+            or self.tags is not None
+            or self.invalidate_by != ()
+            or self.single_flight is True
+        )
 
     def _set_bounds(self, is_counted: bool) -> None:
         bound = self.max_weight if self.max_bytes is None else self.max_bytes
