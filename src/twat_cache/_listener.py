@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "place_of"]
 
 _MOST_CLASSES = 100
 
@@ -59,11 +59,11 @@ class Listener:
                 "stats().listener_errors",
                 self._label,
                 name.removeprefix("builtins."),
-                _place(error),
+                place_of(error),
             )
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Where it was raised."""
     trace = error.__traceback__
     if trace is None:

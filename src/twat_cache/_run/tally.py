@@ -9,6 +9,7 @@ from .call import JOINED, STALE, STORED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .call import Call
@@ -17,7 +18,12 @@ __all__ = ["Tally", "label"]
 
 
 class Tally:
-    """Counts of one cache's miss path. Thread-safe.
+    """Counts of one cache's miss path, and tells what happens there. Thread-safe.
+
+    Args:
+        name: What events call the cache.
+        digest: Gives the digest by which events show a key of an engine; see `_keys.digests`.
+            Without it they show none: keys in memory are arguments.
 
     Attributes:
         name: What events call the cache.
@@ -33,6 +39,7 @@ class Tally:
     """
 
     __slots__ = (
+        "_digest",
         "_lock",
         "engine_errors",
         "failed_refreshes",
@@ -46,8 +53,9 @@ class Tally:
         "unstored",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, digest: Callable[[str], str] | None = None) -> None:
         self.name = name
+        self._digest = digest
         self._lock = allocate_lock()
         self.reset()
 
@@ -59,8 +67,11 @@ class Tally:
         self.seconds = 0.0
 
     def shown(self, call: Call) -> str:
-        """The call's key as events show it: an engine's key, or nothing; never an argument."""
-        return call.key if type(call.key) is str else ""
+        """The call's key as events show it: a digest or nothing, never an argument."""
+        return self._shown(call.place)
+
+    def _shown(self, place: Any) -> str:
+        return "" if self._digest is None else self._digest(place)
 
     def answered(self, origin: int) -> None:
         """A call got its answer."""
@@ -95,14 +106,16 @@ class Tally:
             self.engine_errors += 1
         if events.hooks:
             what = type(error).__name__
-            events.emit(events.EngineFailed(self.name, key, label(engine), operation, what))
+            events.emit(
+                events.EngineFailed(self.name, self._shown(key), label(engine), operation, what)
+            )
 
     def record_refused(self, engine: Any, key: str, damage: str) -> None:
         """A record couldn't be used."""
         with self._lock:
             self.refused += 1
         if events.hooks:
-            events.emit(events.RecordRefused(self.name, key, label(engine), damage))
+            events.emit(events.RecordRefused(self.name, self._shown(key), label(engine), damage))
 
     def not_stored(self, key: str, value: object, why: str) -> None:
         """A value couldn't be stored."""
@@ -110,7 +123,7 @@ class Tally:
             self.unstored += 1
         if events.hooks:
             kind = type(value).__qualname__
-            events.emit(events.NotStored(self.name, key, kind, why))
+            events.emit(events.NotStored(self.name, self._shown(key), kind, why))
 
     @property
     def hits(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from math import inf
+from time import perf_counter
 
 from .. import events
 from .._run.call import Found
@@ -145,6 +146,7 @@ class EngineStore:
             return
         if call.lease is not None and not (yield from call.lease()):
             return
+        start = perf_counter()
         try:
             yield ask(self.engine, "put", {call.place: data}, life)
             if self._changes.stamp(call.place) != stamp:  # it was dropped between the two
@@ -153,8 +155,9 @@ class EngineStore:
             self._tally.engine_failed(self.engine, call.place, "put", error)
             return
         if events.hooks:
-            name = label(self.engine)
-            events.emit(events.Stored(self._tally.name, call.place, name, call.took, len(data)))
+            took, name = perf_counter() - start, label(self.engine)
+            key = self._tally.shown(call)
+            events.emit(events.Stored(self._tally.name, key, name, took, len(data)))
 
     def abandon(self, departed: Any) -> None:
         """Nothing was taken that had to be given back."""

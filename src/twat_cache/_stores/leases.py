@@ -8,19 +8,17 @@ from .._run.effects import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NamedTuple
+    from typing import Any, TypeAlias
 
     from .._run.drive import Steps
     from .._run.tally import Tally
 
-    class Lease(NamedTuple):
-        """A lease that was taken."""
-
-        key: str
-        token: bytes | None
-
+    Lease: TypeAlias = tuple[str, bytes | None]
+    """A key of the cache, and the token of its holder; None where everybody has the lease."""
 
 __all__ = ["Leases"]
+
+_PREFIX = "~lease:"
 
 
 class Leases:
@@ -39,31 +37,33 @@ class Leases:
 
     def take(self, place: str) -> Steps[Lease | None]:
         """The lease for a key, or None if another has it."""
-        key, token = f"~lease:{place}", os.urandom(16)
+        token = os.urandom(16)
         try:
-            taken = yield ask(self._engine, "add", key, token, self._seconds)
+            taken = yield ask(self._engine, "add", _PREFIX + place, token, self._seconds)
         except Exception as error:
             self._tally.engine_failed(self._engine, place, "add", error)
-            return key, None
-        return (key, token) if taken else None
+            return place, None
+        return (place, token) if taken else None
 
     def is_held(self, lease: Lease) -> Steps[bool]:
         """Whether the lease is still this one; if so, it lasts as long as at first."""
-        key, token = lease
+        place, token = lease
         if token is None:
             return True
         try:
-            held: bool = yield ask(self._engine, "swap", key, token, token, self._seconds)
+            held: bool = yield ask(
+                self._engine, "swap", _PREFIX + place, token, token, self._seconds
+            )
         except Exception as error:
-            self._tally.engine_failed(self._engine, key, "swap", error)
+            self._tally.engine_failed(self._engine, place, "swap", error)
             return False
         return held
 
     def give_back(self, lease: Lease) -> Steps[None]:
         """Ends the lease, unless another has it by now."""
-        key, token = lease
+        place, token = lease
         if token is not None:
             try:
-                yield ask(self._engine, "swap", key, token, None, None)
+                yield ask(self._engine, "swap", _PREFIX + place, token, None, None)
             except Exception as error:
-                self._tally.engine_failed(self._engine, key, "swap", error)
+                self._tally.engine_failed(self._engine, place, "swap", error)

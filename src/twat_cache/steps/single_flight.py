@@ -12,6 +12,8 @@ The first who misses a key *leads*; those who miss it meanwhile wait, and share 
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from .. import events
 from .._run.call import JOINED
 from .._run.flight import HANDED_OVER, Flight, Flights, Join, twin
@@ -47,13 +49,15 @@ def single_flight(
                 return (yield from lead(call, mine))
             if flight.waits_for_me():
                 return (yield from inner(call))
+            start = perf_counter()
             yield Join(flight)
             if flight.error is not None:
                 raise twin(flight.error)
             if flight.value is not HANDED_OVER:
                 call.origin = JOINED
                 if events.hooks:
-                    events.emit(events.Waited(tally.name, tally.shown(call), 0.0))
+                    took = perf_counter() - start
+                    events.emit(events.Waited(tally.name, tally.shown(call), took))
                 return flight.value if copier is None else copier(flight.value)
             flights.remove(key, flight)
 
