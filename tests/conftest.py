@@ -36,8 +36,11 @@ def package(core: str) -> ModuleType:
 
 # Fixtures that a test changes, or that change the interpreter.
 SHARED = frozenset(
-    {"caplog", "capsys", "clock", "frantic", "gone", "monkeypatch", "run", "told", "tmp_path"}
-)
+    {
+        "caplog", "capsys", "clock", "events", "frantic", "gone", "monkeypatch", "run", "told",
+        "tmp_path",
+    }
+)  # fmt: skip
 
 
 @pytest.fixture(params=worlds.CORES)
