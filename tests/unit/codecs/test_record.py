@@ -24,7 +24,7 @@ SEALS = {
 
 
 def record(payload=b"payload", tags=TAGS, fresh_until=math.inf):
-    return Record(payload, 1, 0, 1000.5, fresh_until, math.inf, tags)
+    return Record(payload, 1, 0, 1000.5, fresh_until, math.inf, tags, took=0.25, raised=7)
 
 
 def test_a_record_comes_back_as_it_was():
@@ -38,16 +38,19 @@ def test_a_record_comes_back_as_it_was():
     st.text(st.characters(exclude_categories=())),
     st.tuples(st.integers(0, 255), st.integers(0, 255)),
     st.tuples(
-        *[st.floats(allow_nan=False, allow_infinity=False, width=32) | st.just(math.inf)] * 3
+        *[st.floats(allow_nan=False, allow_infinity=False, width=32) | st.just(math.inf)] * 4
     ),
     st.dictionaries(st.text(st.characters(exclude_categories=())), st.binary(max_size=20)),
+    st.integers(0, 0xFFFF),
     st.sampled_from(sorted(SEALS)),
     st.booleans(),
 )
-def test_any_record_comes_back_as_it_was(pieces, key, ids, times, tags, seal, checksum):
-    packed = pack(Record(pieces, *ids, *times, tags), key, SEALS[seal], checksum=checksum)
+def test_any_record_comes_back_as_it_was(pieces, key, ids, times, tags, raised, seal, checksum):
+    *times, took = times
+    written = Record(pieces, *ids, *times, tags, took, raised)
+    packed = pack(written, key, SEALS[seal], checksum=checksum)
     found = unpack(packed, key, SEALS[seal])
-    assert found == Record(b"".join(pieces), *ids, *times, tags)
+    assert found == written._replace(payload=b"".join(pieces))
 
 
 @pytest.mark.parametrize("seal", SEALS.values(), ids=list(SEALS))
@@ -95,13 +98,13 @@ def test_junk_is_never_more_than_damage(junk):
     for seal in SEALS.values():
         assert isinstance(unpack(junk, KEY, seal), Damage)
         assert isinstance(unpack(sound[:5] + junk, KEY, seal), Damage)
-        assert isinstance(unpack(sound[:48] + junk, KEY, seal), Damage)
+        assert isinstance(unpack(sound[: module._HEAD.size] + junk, KEY, seal), Damage)
 
 
-def forged(flags=0, times=(0.0, 1.0, 2.0), check=0, tags=b"", tags_size=None, size=0):
+def forged(flags=0, times=(0.0, 1.0, 2.0, 0.5), check=0, tags=b"", tags_size=None, size=0):
     """A header as whoever knows the format can make it, its checksum good."""
-    tags_size = len(tags) if tags_size is None else tags_size
-    head = module._HEAD.pack(module._MAGIC, 1, flags, 1, 0, *times, check, tags_size, size) + tags
+    numbers = check, len(tags) if tags_size is None else tags_size, size, 0
+    head = module._HEAD.pack(module._MAGIC, 1, flags, 1, 0, *times, *numbers) + tags
     head += bytes(-(len(head) + 4) % 16)
     return head + module._CHECKSUM.pack(module.crc32(head, module.crc32(KEY.encode())))
 
@@ -111,7 +114,7 @@ small = st.integers(0, 60)
 
 @given(
     flags=st.integers(0, 255),
-    times=st.tuples(st.floats(), st.floats(), st.floats()),
+    times=st.tuples(st.floats(), st.floats(), st.floats(), st.floats()),
     check=st.integers(0, 2**32 - 1),
     tags=st.binary(max_size=60),
     tags_size=st.none() | small | st.integers(0, 2**32 - 1),
@@ -130,15 +133,15 @@ def test_tags_that_are_none_are_noticed(tags):
     assert unpack(forged(tags=b"\0\1\1ab" + tags), KEY) is Damage.BROKEN
 
 
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("place", range(4))
 def test_a_time_that_is_no_number_is_noticed(place):
-    times = [1.0, 2.0, 3.0]
+    times = [1.0, 2.0, 3.0, 0.5]
     assert isinstance(unpack(forged(times=times), KEY), Record)
     times[place] = math.nan
     assert unpack(forged(times=times), KEY) is Damage.BROKEN
 
 
-@pytest.mark.parametrize("offset", [36, 40])
+@pytest.mark.parametrize("offset", [44, 48])
 def test_a_huge_length_takes_no_memory(offset):
     packed = bytearray(pack(record(), KEY))
     packed[offset] = 0x7F
@@ -195,11 +198,12 @@ def test_tags_that_are_too_long_are_refused():
 
 
 def test_the_bytes_are_a_format():
-    packed = pack(Record(b"\x01", 1, 2, 1.0, 2.0, math.inf, {"t": b"k"}), "key")
+    packed = pack(Record(b"\x01", 1, 2, 1.0, 2.0, math.inf, {"t": b"k"}, 0.5, 3), "key")
     assert packed.hex() == GOLDEN
 
 
 GOLDEN = (
-    "89747763010101023ff000000000000040000000000000007ff0000000000000a505df1b00000005"
-    "0000000000000001000101746b00000000000000e6b6a71e01"
+    "89747763010101023ff000000000000040000000000000007ff00000000000003fe0000000000000"
+    "a505df1b0000000500000000000000010003000101746b00000000000000000000000000c9435516"
+    "01"
 )

@@ -35,9 +35,10 @@ def transcoder(**options):
 def test_a_value_comes_back_with_its_times_and_tags(codec, compress, sealed):
     made = transcoder(codec=codec, compress=compress, unsafe=True, **sealed)
     for value in VALUES:
-        data = made.dump(KEY, value, now=1.5, fresh_until=2.5, stale_until=9.0, tags={"t": b"k"})
+        said = {"fresh_until": 2.5, "stale_until": 9.0, "tags": {"t": b"k"}, "took": 0.25}
+        data = made.dump(KEY, value, now=1.5, **said)
         assert type(data) is bytes
-        assert made.load(KEY, memoryview(data)) == Loaded(value, 1.5, 2.5, 9.0, {"t": b"k"})
+        assert made.load(KEY, memoryview(data)) == Loaded(value, created=1.5, **said)
 
 
 def test_what_is_not_said_lasts_for_ever_and_is_never_stale():
