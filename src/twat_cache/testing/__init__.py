@@ -1,6 +1,7 @@
 """For tests of what is built on twat-cache: a clock to hold in the hand, and suites to inherit.
 
-The suites need pytest, the clock doesn't.
+The suites need pytest, the clock doesn't. In `twat_cache.testing.fixtures` there is a fixture that
+empties every cache between tests.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from .clock import FakeClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .async_engine_suite import AsyncEngineSuite
     from .codec_suite import CodecSuite
     from .engine_suite import EngineSuite
 
-__all__ = ["CodecSuite", "EngineSuite", "FakeClock"]
+__all__ = ["AsyncEngineSuite", "CodecSuite", "EngineSuite", "FakeClock"]
 
-_SUITES = {"CodecSuite": "codec_suite", "EngineSuite": "engine_suite"}
+_SUITES = {
+    "AsyncEngineSuite": "async_engine_suite",
+    "CodecSuite": "codec_suite",
+    "EngineSuite": "engine_suite",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -25,6 +31,5 @@ def __getattr__(name: str) -> object:
 
     import pytest
 
-    module = f"{__name__}.{_SUITES[name]}"
-    pytest.register_assert_rewrite(module)
-    return getattr(import_module(module), name)
+    pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _SUITES.values()))
+    return getattr(import_module(f"{__name__}.{_SUITES[name]}"), name)

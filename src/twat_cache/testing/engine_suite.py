@@ -108,6 +108,8 @@ class EngineSuite:
     folder: Path
     """An empty folder, another one for each test."""
 
+    is_async = False
+
     def make(self, clock: Callable[[], float]) -> Any:
         """A new, empty engine.
 
@@ -140,7 +142,7 @@ class EngineSuite:
 
     def test_it_says_what_it_can_do(self, engine: Any) -> None:
         assert isinstance(engine.capabilities, Capabilities)
-        assert not engine.capabilities.async_
+        assert engine.capabilities.async_ is self.is_async
         for optional in ("swap", "touch", "left"):
             assert hasattr(engine, optional) or not getattr(engine.capabilities, optional)
 

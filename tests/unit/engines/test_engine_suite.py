@@ -1,10 +1,8 @@
 """The suite that engines inherit finds what is planted."""
 
-import subprocess
-import sys
-
 import pytest
 
+from tests.fixtures.broken_engines import failed_tests
 from twat_cache.engines.mapping import MappingEngine
 from twat_cache.testing import EngineSuite, FakeClock
 
@@ -88,35 +86,11 @@ BROKEN = {
     ThatSwapsAlways: "test_swap_wants_the_expected_value",
 }
 
-SUITE = """
-import importlib.util
-from twat_cache.testing import EngineSuite
-
-spec = importlib.util.spec_from_file_location("planted", {file!r})
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
-"""
-
-ONE = """
-class Test{name}(EngineSuite):
-    def make(self, clock):
-        return planted.{name}(clock=clock)
-"""
-
 
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory):
     """What fails where, in a run of the suite on all broken engines."""
-    file = tmp_path_factory.mktemp("broken") / "test_broken.py"
-    names = [kind.__name__ for kind in BROKEN]
-    file.write_text(SUITE.format(file=__file__) + "".join(ONE.format(name=n) for n in names))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=no", "-p", "no:cacheprovider",
-         "-p", "no:xdist", "-c", "/dev/null", f"--rootdir={file.parent}", str(file)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
-    return done.stdout
+    return failed_tests(__file__, "EngineSuite", BROKEN, tmp_path_factory.mktemp("broken"))
 
 
 @pytest.mark.parametrize("broken", BROKEN)
