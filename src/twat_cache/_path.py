@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ._run.call import Call
 from ._run.drive import arun, run
 from ._run.early import RefreshAhead, XFetch
 from ._run.flight import Flights, running_loop
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._recipe import Recipe
-    from ._run.call import Store
+    from ._run.call import Call, Store
     from ._run.early import Early
     from ._run.tally import Tally
     from ._stores.leases import Leases
@@ -54,7 +53,7 @@ class Path:
         self.store = store
         self.tally = tally
         self._flights, self._behind = Flights(), Flights()
-        classes = tuple(recipe.cache_exceptions)
+        classes = tuple(cls for cls, _ in recipe.cache_exceptions)
         early = early_of(recipe)
         step = load(tally)
         if recipe.hard_timeout is not None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["CONTRADICTIONS", "OF_BYTES", "READERS"]
 
 OF_BYTES = (
-    "namespace", "version", "codec", "compress", "secret", "encrypt", "checksum", "strict", "unsafe",
+    "namespace", "version", "codec", "compress", "secret", "encrypt", "checksum", "strict",
+    "unsafe",
 )  # fmt: skip
 """Options of how results are named and written; where there are no bytes they say nothing."""
 

@@ -65,10 +65,10 @@ async def warm_awaiting(
     async def make(call: Any) -> Outcome:
         try:
             args, kwargs = _arguments(first, call)
-            if gate._has(*args, **kwargs):
+            if await gate.contains(*args, **kwargs):
                 return "fresh"
             await gate(*args, **kwargs)
-            return "loaded" if gate._has(*args, **kwargs) else "called"
+            return "loaded" if await gate.contains(*args, **kwargs) else "called"
         except Exception as error:
             return error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ._core import Gate
-from ._coroutines import answer, forget_leaders
+from ._memory_path import MemoryPath, answer_awaited
 from ._unhashable import answer_anyway
 from .cached import Cached
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._core import Table
-    from ._coroutines import Leader, Place
+    from ._stores.tag_index import TagIndex
 
 __all__ = ["AsyncCached"]
 
@@ -23,9 +23,12 @@ __all__ = ["AsyncCached"]
 class AsyncCached(Cached):
     """A coroutine function under `mcache` or `acache`: the controls of one call are awaited."""
 
-    def _configure(self, function: Callable[..., Any], table: Table) -> None:
+    _behind: MemoryPath
+
+    def _configure(self, function: Callable[..., Any], table: Table, tags: TagIndex | None) -> None:
         recipe = self._recipe
-        self._leaders: dict[Place, Leader] = {}
+        single = recipe.single_flight is not False
+        self._behind = MemoryPath(self, function, table, single=single, tags=tags)
         Gate.__init__(
             self,
             function,
@@ -35,7 +38,7 @@ class AsyncCached(Cached):
             key=recipe.key,
             copier=recipe.copier,
             awaitable=True,
-            on_miss=answer,
+            on_miss=answer_awaited,
             on_key_error=answer_anyway,
         )
         if sys.version_info >= (3, 12):
@@ -52,23 +55,9 @@ class AsyncCached(Cached):
 
             return coroutines._is_coroutine  # type: ignore[attr-defined]
 
-    def cache_clear(self) -> None:
-        """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
-        self._leaders.clear()
-        super().cache_clear()
-
-    def close(self) -> None:
-        """Forgets all entries and counts, as `Cached.close`."""
-        self._leaders.clear()
-        super().close()
-
     async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets this call's entry, as `Cached.invalidate`."""
-        key = self._key_for(args, kwargs)
-        if key is None:
-            return False
-        forget_leaders(self, key)
-        return self.table.discard(key)
+        return super().invalidate(*args, **kwargs)  # type: ignore[no-any-return]
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Awaits the function now and stores its result, as `Cached.refresh`."""
@@ -76,14 +65,8 @@ class AsyncCached(Cached):
         if key is None:
             self.table.count_bypass()
             return await self.function(*args, **kwargs)
-        flight = self.table.depart(key)
-        try:
-            result = await self.function(*args, **kwargs)
-            self._land(flight, result, args, kwargs)
-        except BaseException:
-            self.table.abandon(flight)
-            raise
-        return result
+        behind = self._behind
+        return await behind.path.ago(behind.call(key, args, kwargs, is_forced=True))
 
     async def peek(self, /, *args: Any, default_: Any = None, **kwargs: Any) -> Any:
         """The stored value, or `default_`, as `Cached.peek`."""
@@ -95,7 +78,6 @@ class AsyncCached(Cached):
 
     async def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> None:
         """Stores a value by hand, as `Cached.put`."""
-        forget_leaders(self, self._key_to_put(args, kwargs))
         super().put(value, *args, ttl_=ttl_, **kwargs)
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:

@@ -14,7 +14,7 @@ from ._keys.plan import Plan, plan_of, read_plan
 from ._kinds import NOT_PLAIN
 from ._recipe import is_method, keeps_first, led_by_self, without_first
 from ._unhashable import answer_anyway
-from .controls import Controls
+from .controls import Controls, label_of
 from .errors import refused
 from .wrapper import LAZY, dress
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._recipe import Recipe
+    from ._stores.tag_index import TagIndex
     from ._weighing import Weigh
 
 __all__ = ["Cached", "plainly"]
@@ -73,12 +74,17 @@ class Cached(Controls):
         if recipe.on_removal is not None:
             from ._listener import Listener
 
-            label = recipe.name or getattr(function, "__qualname__", None) or repr(function)
-            self._listener = Listener(recipe.on_removal, label)
+            self._listener = Listener(recipe.on_removal, label_of(recipe, function))
             options = {**options, "on_removal": self._listener}
+        tags = None
+        if recipe.outlasts:
+            from ._memory_path import index_of_tags, told
+
+            tags = index_of_tags(self, label_of(recipe, function))
+            options = {**options, "on_removal": told(self._listener, tags)}
         table = Table(recipe.maxsize, width=width, weak=self._weak, **options)
         self._weight_of = self._weigher(table)
-        self._configure(function, table)
+        self._configure(function, table, tags)
 
     def _weigher(self, table: Table) -> Weigh | None:
         """What is asked before an entry is stored: how much it weighs, or whether there is room."""
@@ -94,8 +100,15 @@ class Cached(Controls):
             weigh = Pressure(table, recipe.memory_limit, weigh)
         return weigh
 
-    def _configure(self, function: Callable[..., Any], table: Table) -> None:
+    def _configure(self, function: Callable[..., Any], table: Table, tags: TagIndex | None) -> None:
         recipe = self._recipe
+        on_miss = None
+        if recipe.has_path:
+            from ._memory_path import MemoryPath, answer
+
+            single = recipe.single_flight is True
+            self._behind = MemoryPath(self, function, table, single=single, tags=tags)
+            on_miss = answer
         Gate.__init__(
             self,
             function,
@@ -106,6 +119,7 @@ class Cached(Controls):
             copier=recipe.copier,
             decide=recipe.decide,
             weigh=self._weight_of,
+            on_miss=on_miss,
             on_key_error=answer_anyway,
         )
 

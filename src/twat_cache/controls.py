@@ -11,7 +11,7 @@ from ._duration import seconds
 from ._options import read_maxsize
 from ._recipe import nanoseconds, shortened, ttl_decider
 from ._unhashable import check_owner, hashable_key
-from .errors import CacheKeyError, refused
+from .errors import CacheKeyError, ConfigurationError, refused
 from .wrapper import Wrapper
 
 TYPE_CHECKING = False
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from ._keys.plan import Plan
     from ._listener import Listener
+    from ._memory_path import MemoryPath
     from ._recipe import Recipe
     from ._warm import Progress
     from ._weighing import Weigh
     from .stats import Stats
 
-__all__ = ["Controls"]
+__all__ = ["Controls", "label_of"]
 
 _MISSING: Any = object()
 
@@ -40,6 +41,7 @@ class Controls(Wrapper):
     _binding: Plan
     _weight_of: Weigh | None = None
     _listener: Listener | None = None
+    _behind: MemoryPath | None = None
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> Any:
         """Forgets this call's entry; one in flight won't be stored.
@@ -52,7 +54,7 @@ class Controls(Wrapper):
             TypeError: The arguments don't fit the function.
         """
         key = self._key_for(args, kwargs)
-        return key is not None and self.table.discard(key)
+        return key is not None and self._discard(key)
 
     def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Calls the function now and stores its result, unless it was invalidated meanwhile.
@@ -68,6 +70,8 @@ class Controls(Wrapper):
         if key is None:
             self.table.count_bypass()
             return self.function(*args, **kwargs)
+        if self._behind is not None:
+            return self._behind.path.go(self._behind.call(key, args, kwargs, is_forced=True))
         flight = self.table.depart(key)
         try:
             result = self.function(*args, **kwargs)
@@ -85,8 +89,8 @@ class Controls(Wrapper):
             TypeError: The arguments don't fit the function.
         """
         key = self._key_for(args, kwargs)
-        value = _MISSING if key is None else self.table.peek(key, _MISSING)
-        return default_ if value is _MISSING else self._copied(value)
+        value = _MISSING if key is None else self._find(key)
+        return default_ if value is _MISSING else value
 
     def contains(self, /, *args: Any, **kwargs: Any) -> Any:
         """Whether there is a fresh entry; changes neither the counts nor the order of use.
@@ -116,9 +120,13 @@ class Controls(Wrapper):
         lasts = self._lasts(value, ttl_, args, kwargs)
         if lasts is None or lasts >= 0:
             weight = 1 if self._weight_of is None else self._weight_of(value, args, kwargs)
-            self.table.put(key, self._copied(value), lasts, weight=weight)
+            kept = self._copied(value)
+            if self._behind is None:
+                self.table.put(key, kept, lasts, weight=weight)
+            else:
+                self._behind.put(key, kept, lasts, weight, (args, kwargs))
         else:
-            self.table.discard(key)
+            self._discard(key)
 
     def cache_key(self, /, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The key of this call's entry: the arguments that take part, in the signature's order.
@@ -167,8 +175,8 @@ class Controls(Wrapper):
 
         The function can still be called, and caches anew. Calls in flight store nothing.
         """
+        self._forget_counts()
         self.table.close()
-        self._forget_errors()
 
     def save(self, path: str | PathLike[str]) -> int:
         """Writes the fresh entries to a file that `load` reads, in this process or another.
@@ -237,15 +245,33 @@ class Controls(Wrapper):
 
     def cache_clear(self) -> None:
         """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
+        self._forget_counts()
         super().cache_clear()
-        self._forget_errors()
+
+    def invalidate_by(self, **argument: Any) -> int:
+        """Forgets all entries of calls with this argument, given by name; stops those in flight.
+
+        Args:
+            **argument: One parameter that `invalidate_by=` names, and its value.
+
+        Returns:
+            How many entries there were.
+
+        Raises:
+            CacheKeyError: The value can't be part of a key.
+            ConfigurationError: It isn't one parameter that `invalidate_by=` names.
+        """
+        tag = self._tag_by(argument)
+        behind: Any = self._behind
+        behind.path.forget_all()
+        dropped: int = behind.tags.drop([tag])
+        return dropped
 
     # -- what the controls share --------------------------------------------------------------
 
     @property
     def _label(self) -> str:
-        named: str = self._recipe.name or getattr(self, "__qualname__", None) or repr(self.function)
-        return named
+        return label_of(self._recipe, self.function)
 
     @property
     def _registered_name(self) -> str:
@@ -255,9 +281,41 @@ class Controls(Wrapper):
     def _errors(self) -> int:
         return 0 if self._listener is None else self._listener.errors
 
-    def _forget_errors(self) -> None:
+    def _forget_counts(self) -> None:
+        if self._behind is not None:
+            self._behind.clear()
         if self._listener is not None:
             self._listener.reset()
+
+    def _discard(self, key: tuple[Any, ...]) -> bool:
+        """Forgets the entry under the key; tells whether there was one that would have answered."""
+        behind = self._behind
+        if behind is None:
+            return self.table.discard(key)
+        behind.forget(key)
+        found = behind.find(key)
+        return self.table.discard(key) or found is not None
+
+    def _find(self, key: tuple[Any, ...]) -> Any:
+        """What a call would be answered with."""
+        if self._behind is None or not self._recipe.outlasts:
+            value = self.table.peek(key, _MISSING)
+            return value if value is _MISSING else self._copied(value)
+        found = self._behind.find(key)
+        return _MISSING if found is None else found.value
+
+    def _tag_by(self, argument: dict[str, Any]) -> str:
+        """The tag of all calls with an argument."""
+        from ._tagging import tag_of_argument
+
+        accepted = self._recipe.invalidate_by
+        if len(argument) != 1 or not argument.keys() <= set(accepted):
+            names = ", ".join(accepted) or "none: the option invalidate_by= isn't given"
+            raise ConfigurationError(
+                f"{self._label}.invalidate_by() takes one argument by name; accepted: {names}"
+            )
+        ((name, value),) = argument.items()
+        return tag_of_argument(self._label, name, value)
 
     def _key_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
         """The call's key; None if it shall do without the cache."""
@@ -299,7 +357,7 @@ class Controls(Wrapper):
     def _has(self, /, *args: Any, **kwargs: Any) -> bool:
         """What `contains` tells, here without `await`."""
         key = self._key_for(args, kwargs)
-        return key is not None and self.table.peek(key, _MISSING) is not _MISSING
+        return key is not None and self._find(key) is not _MISSING
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
         """`warm`, with what stands before all arguments."""
@@ -330,6 +388,12 @@ class Controls(Wrapper):
     def _copied(self, value: Any) -> Any:
         copier = self._recipe.copier
         return value if copier is None else copier(value)
+
+
+def label_of(recipe: Recipe, function: Any) -> str:
+    """What errors and events call a function."""
+    named: str = recipe.name or getattr(function, "__qualname__", None) or repr(function)
+    return named
 
 
 def _misfit(gate: Controls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:

@@ -25,7 +25,8 @@ PACKAGE = Path(twat_cache.__file__).parent
 
 FLOORS = {
     0: [
-        "errors", "stats", "_option_types", "types", "engine_types", "codec_types", "_duration",
+        "errors", "stats", "_option_types", "types", "engine_types", "codec_types", "event_types",
+        "_duration",
         "_size",
     ],
     1: ["_core_py"],
@@ -37,8 +38,8 @@ FLOORS = {
     3: ["engines"],
     4: ["_registry", "_open"],
     5: [
-        "_path", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "cached",
-        "_coroutines", "async_cached", "_per_instance", "decorators",
+        "_path", "_tagging", "_memory_path", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "cached",
+        "async_cached", "_per_instance", "decorators",
     ],
     6: ["__init__"],
     7: ["testing", "cli", "__main__"],

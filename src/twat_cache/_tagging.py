@@ -1,0 +1,95 @@
+"""The tags of a call: those that `tags=` gives, and one for each parameter of `invalidate_by=`."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ._keys.plan import Plan
+    from ._recipe import Recipe
+    from ._run.call import Call
+
+__all__ = ["tag_of_argument", "tags_of_calls"]
+
+_OURS = "\x1f"
+"""What tags of arguments begin with, and no tag that anybody would type."""
+
+
+def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], Iterable[str]]:
+    """What gives the tags of a call.
+
+    Args:
+        recipe: The options `tags` and `invalidate_by`.
+        plan: How arguments are bound.
+        label: Tells the function's own tags from those of others.
+
+    Raises:
+        ConfigurationError: `invalidate_by` names what isn't a parameter of its own.
+    """
+    given = recipe.tags
+    places = {name: _place(plan, name) for name in recipe.invalidate_by}
+    if callable(given):
+        function = given
+
+        def named(call: Call) -> list[str]:
+            return _checked(function(*call.args, **call.kwargs))
+
+    else:
+        fixed = list(given or ())
+
+        def named(_: Call) -> list[str]:
+            return fixed
+
+    if not places:
+        return named
+
+    def tags(call: Call) -> list[str]:
+        own = [
+            tag_of_argument(label, name, _argument(plan, index, call.args, call.kwargs))
+            for name, index in places.items()
+        ]
+        return [*named(call), *own]
+
+    return tags
+
+
+def tag_of_argument(label: str, name: str, value: object) -> str:
+    """The tag of all calls of a function that have this value as that argument.
+
+    Raises:
+        CacheKeyError: The value can't be part of a key.
+    """
+    from ._keys.canonical import digest
+
+    return f"{_OURS}{label}{_OURS}{name}{_OURS}{digest(value).hex()}"
+
+
+def _checked(tags: Iterable[str]) -> list[str]:
+    found = [tags] if isinstance(tags, str) else list(tags)
+    if not all(isinstance(tag, str) and tag for tag in found):
+        kinds = ", ".join(sorted({type(tag).__qualname__ for tag in found}))
+        raise ConfigurationError(
+            f"tags= gave a list of {kinds}; accepted: texts that aren't empty, such as 'user:1'"
+        )
+    return found
+
+
+def _place(plan: Plan, name: str) -> int:
+    if name not in plan.names:
+        known = ", ".join(map(repr, plan.names)) or "nothing, it has no parameters"
+        raise refused("invalidate_by", name, known)
+    return plan.names.index(name)
+
+
+def _argument(plan: Plan, index: int, args: tuple[Any, ...], kwargs: Any) -> object:
+    """What a call has as the parameter of this index."""
+    if index < min(len(args), plan.positional):
+        return args[index]
+    name = plan.names[index]
+    if index >= plan.positional_only and name in kwargs:
+        return kwargs[name]
+    return plan.defaults[index]
