@@ -26,6 +26,8 @@ from .stats import CacheInfo, Stats, Warmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import events
+    from ._log import debug
     from ._open import open_engine
     from ._registry import caches, clear_cache, get_stats
     from .engine_types import AsyncEngine, Capabilities, Engine
@@ -65,6 +67,8 @@ __all__ = [
     "caches",
     "clear_cache",
     "core_info",
+    "debug",
+    "events",
     "get_stats",
     "lru_cache",
     "mcache",
@@ -82,6 +86,8 @@ _LATER = {
     "LruCached": "types",
     "caches": "_registry",
     "clear_cache": "_registry",
+    "debug": "_log",
+    "events": "events",
     "get_stats": "_registry",
     "open_engine": "_open",
 }
@@ -92,7 +98,8 @@ def __getattr__(name: str) -> object:
     if name in _LATER:
         from importlib import import_module
 
-        value: object = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        module = import_module(f".{_LATER[name]}", __name__)
+        value: object = module if name == _LATER[name] else getattr(module, name)
     elif name == "__version__":
         from importlib.metadata import version
 
