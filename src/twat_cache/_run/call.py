@@ -38,7 +38,7 @@ class Found:
     """What a store has for a call; lengths of time in seconds.
 
     Attributes:
-        value: The value; or an exception, or its arguments.
+        value: The value, or an exception.
         left: How long it is still good; less than 0 if it is stale, infinite for ever.
         margin: How long before its end it is looked at more closely; see `early`.
         raised: 0 for a value, n for an exception of the nth class of `cache_exceptions`.

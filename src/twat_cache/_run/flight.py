@@ -8,6 +8,8 @@ from _thread import allocate_lock, get_ident
 from contextvars import ContextVar
 from weakref import WeakSet
 
+from .exceptions import put_together, taken_apart
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -214,15 +216,8 @@ def running_loop() -> AbstractEventLoop | None:
 
 def twin(error: BaseException) -> BaseException:
     """A copy of an exception, caused by it; the exception itself if it can't be copied well."""
-    from copy import copy
-
-    try:
-        other = copy(error)
-    except Exception:  # an __init__ that takes other arguments than it passes on
-        return error
-    if other is error or type(other) is not type(error) or len(other.args) != len(error.args):
-        return error
-    if any(mine is not its for mine, its in zip(other.args, error.args, strict=True)):
+    other = put_together(type(error), taken_apart(error))
+    if other is None:
         return error
     other.__cause__ = error
     return other

@@ -13,6 +13,7 @@ from time import perf_counter
 from .. import events
 from .._run.call import Found
 from .._run.effects import Scan, ask
+from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
 from ..codecs.record import Damage
 from ..errors import CacheOperationError, SerializationError
@@ -134,7 +135,9 @@ class EngineStore:
             cls, lasts = self._exceptions[raised - 1]
             if type(value) is not cls:  # another process wouldn't know it again
                 return
-            value = list(value.args)
+            value = taken_apart(value)
+            if value is None:
+                return
         else:
             lasts = self._lasts(value, call)  # type: ignore[assignment]
         if lasts is not None and lasts <= 0:
@@ -284,11 +287,17 @@ class EngineStore:
         if isinstance(loaded, Damage):
             self._tally.record_refused(self.engine, place, loaded.value)
             return None
+        value = loaded.value
+        if record.raised:
+            value = put_together(self._exceptions[record.raised - 1][0], value)
+            if value is None:
+                self._tally.record_refused(self.engine, place, Damage.VALUE.value)
+                return None
         left = loaded.fresh_until - self._clock()
         margin = 0.0
         if self._early is not None and loaded.fresh_until < inf:
             margin = self._early.margin(loaded.fresh_until - loaded.created, loaded.took)
-        return Found(loaded.value, left, margin, record.raised)
+        return Found(value, left, margin, record.raised)
 
     def _record(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from copy import copy
 from math import inf
 
 from .._run.call import Found
+from .._run.exceptions import put_together, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,11 +156,9 @@ class TimedTableStore(TableStore):
     def _keep_exception(
         self, call: Call, error: Exception, flight: Any, now: int, index: int
     ) -> None:
-        try:
-            kept = copy(error)
-        except Exception:  # nothing can be raised again that can't be copied
+        kept = put_together(type(error), taken_apart(error))
+        if kept is None:  # nothing can be raised again that can't be copied
             return
-        kept.__traceback__ = kept.__cause__ = kept.__context__ = None
         end = now + int(self._lives[index - 1] * 1e9)
         self.table.land_until(flight, _Raised(kept, index), now, end, replace=True)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from .._run.call import Call, Found, Store
+    from .._run.call import Call, Store
     from .._run.drive import Steps
 
     Classes = Sequence[type[Exception]]
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["keeping", "stored"]
 
 
-def stored(inner: Any, store: Store, exceptions: Classes = ()) -> Any:
+def stored(inner: Any, store: Store, exceptions: Classes = ()) -> Any:  # noqa: ARG001
     """Looks in the store, unless that was done; raises a kept exception again."""
 
     def step(call: Call) -> Steps[Any]:
@@ -31,7 +31,7 @@ def stored(inner: Any, store: Store, exceptions: Classes = ()) -> Any:
             return (yield from inner(call))
         call.origin = STORED
         if found.raised:
-            raise _revived(found, exceptions[found.raised - 1])
+            raise twin(found.value)
         return found.value
 
     return step
@@ -55,15 +55,3 @@ def keeping(inner: Any, store: Store, exceptions: Classes = ()) -> Any:
         return value
 
     return step
-
-
-def _revived(found: Found, cls: type[Exception]) -> BaseException:
-    """The exception, as if it were raised for the first time."""
-    if isinstance(found.value, BaseException):
-        return twin(found.value)
-    try:
-        return cls(*found.value)
-    except TypeError:  # an __init__ that takes other arguments than it passes on
-        error = cls.__new__(cls)
-        error.args = tuple(found.value)
-        return error
