@@ -10,10 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ASYNC", "GENERATES", "NOT_PLAIN", "is_coroutine_function", "is_generator_function"]
+__all__ = [
+    "ASYNC",
+    "GENERATES",
+    "NOT_PLAIN",
+    "is_async_generator_function",
+    "is_coroutine_function",
+    "is_generator_function",
+]
 
 ASYNC = 0x80  # inspect.CO_COROUTINE
-GENERATES = 0x20 | 0x200  # inspect.CO_GENERATOR, inspect.CO_ASYNC_GENERATOR
+_GENERATES_ASYNC = 0x200  # inspect.CO_ASYNC_GENERATOR
+GENERATES = 0x20 | _GENERATES_ASYNC  # inspect.CO_GENERATOR
 NOT_PLAIN = ASYNC | GENERATES | 0x04 | 0x08  # inspect.CO_VARARGS, inspect.CO_VARKEYWORDS
 
 
@@ -25,6 +33,11 @@ def is_coroutine_function(function: object) -> bool:
 def is_generator_function(function: object) -> bool:
     """Whether a call gives a generator or an async generator."""
     return _flags(function) & GENERATES != 0
+
+
+def is_async_generator_function(function: object) -> bool:
+    """Whether a call gives an async generator."""
+    return _flags(function) & _GENERATES_ASYNC != 0
 
 
 def _flags(function: Any) -> int:

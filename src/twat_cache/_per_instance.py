@@ -5,7 +5,7 @@ from __future__ import annotations
 from _weakref import ref
 from functools import update_wrapper
 
-from ._kinds import is_coroutine_function
+from ._kinds import is_async_generator_function, is_coroutine_function
 from ._options import read_maxsize
 from ._unhashable import not_weakly
 from .errors import SerializationError
@@ -42,6 +42,7 @@ class PerInstance:
         self._recipe = recipe
         self._make = make
         self._is_awaited = is_coroutine_function(function)
+        self._is_iterated = is_async_generator_function(function)
         self._maxsize = recipe.maxsize
         self._max_weight: int | None = recipe.table.get("max_weight")
         self._homes: dict[int, tuple[ref[Any], Cached]] = {}
@@ -152,7 +153,8 @@ class PerInstance:
         """Makes calls ahead of time; the object is the first argument of each."""
         from . import _warm
 
-        run = _warm.warm_awaiting if self._is_awaited else _warm.warm
+        run: Any = _warm.warm_awaiting if self._is_awaited else _warm.warm
+        run = _warm.warm_iterating if self._is_iterated else run
         return run(self, calls, workers, progress)
 
     def _has(self, instance: object, /, *args: Any, **kwargs: Any) -> bool:

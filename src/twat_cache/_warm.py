@@ -19,10 +19,11 @@ if TYPE_CHECKING:
         @property
         def _label(self) -> str: ...
         def _has(self, /, *args: Any, **kwargs: Any) -> bool: ...
+        def contains(self, /, *args: Any, **kwargs: Any) -> Any: ...
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
-__all__ = ["warm", "warm_awaiting"]
+__all__ = ["warm", "warm_awaiting", "warm_iterating"]
 
 
 def warm(
@@ -91,6 +92,31 @@ async def warm_awaiting(
         else:
             await _in_tasks(work, workers)
         return job.end()
+
+
+async def warm_iterating(
+    gate: CachedLike,
+    calls: Iterable[Any],
+    workers: int | None,
+    progress: Progress,
+    first: tuple[Any, ...] = (),
+) -> Warmed:
+    """Goes through the async generators of the calls, as `warm_awaiting` awaits."""
+    return await warm_awaiting(_Iterating(gate), calls, workers, progress, first)
+
+
+class _Iterating:
+    """Calls that give async generators, as calls that are awaited."""
+
+    def __init__(self, gate: Any) -> None:
+        self._gate = gate
+        self._label = gate._label
+        self._has = gate._has
+        self.contains = gate.contains
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> None:
+        async for _ in self._gate(*args, **kwargs):
+            pass
 
 
 class _Job:
