@@ -16,6 +16,7 @@ from .errors import (
     EngineError,
     EngineNotAvailableError,
     EngineTimeoutError,
+    LoadTimeoutError,
     PathError,
     ResourceError,
     SerializationError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ._log import debug
     from ._open import open_engine
     from ._registry import caches, clear_cache, get_stats
+    from .config import CacheConfig, create_cache_config
     from .engine_types import AsyncEngine, Capabilities, Engine
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
@@ -37,9 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncBoundCached",
+    "AsyncCache",
     "AsyncCached",
     "AsyncEngine",
     "BoundCached",
+    "Cache",
+    "CacheConfig",
     "CacheInfo",
     "CacheKeyError",
     "CacheOperationError",
@@ -53,7 +58,9 @@ __all__ = [
     "EngineError",
     "EngineNotAvailableError",
     "EngineTimeoutError",
+    "LoadTimeoutError",
     "LruCached",
+    "MISSING",
     "PathError",
     "ResourceError",
     "SerializationError",
@@ -63,33 +70,49 @@ __all__ = [
     "Warmed",
     "__version__",
     "acache",
+    "bcache",
     "cache",
     "caches",
     "clear_cache",
     "core_info",
+    "create_cache_config",
     "debug",
     "events",
+    "fcache",
+    "get_cache_path",
     "get_stats",
+    "invalidate_tags",
     "lru_cache",
     "mcache",
     "open_engine",
+    "ucache",
 ]
 
 _LATER = {
     "AsyncBoundCached": "types",
+    "AsyncCache": "cache",
     "AsyncCached": "types",
     "AsyncEngine": "engine_types",
     "BoundCached": "types",
+    "Cache": "cache",
+    "CacheConfig": "config",
     "Cached": "types",
     "Capabilities": "engine_types",
     "Engine": "engine_types",
     "LruCached": "types",
+    "MISSING": "cache",
+    "bcache": "engine_decorators",
     "caches": "_registry",
     "clear_cache": "_registry",
+    "create_cache_config": "config",
     "debug": "_log",
     "events": "events",
+    "fcache": "engine_decorators",
+    "get_cache_path": "_folders",
     "get_stats": "_registry",
+    "invalidate_tags": "_registry",
     "open_engine": "_open",
+    "ucache": "engine_decorators",
 }
 
 
