@@ -3,16 +3,13 @@
 import os
 import stat
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.fixtures import killed_writer
 from twat_cache import EngineError, open_engine
 from twat_cache.engines.disk import DiskEngine, files
 from twat_cache.testing import EngineSuite, FakeClock
 
-ROOT = str(Path(__file__).parents[3])
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and signals are POSIX's")
 LARGE = b"x" * 50_000
 
@@ -149,16 +146,3 @@ def test_options_stand_in_the_url(path):
     engine.put({"key": b"x" * 10}, None)
     assert len(values(path)) == 1
     engine.close()
-
-
-@POSIX
-def test_a_killed_writer_leaves_right_values_and_no_lock(path):
-    for seed in range(20):
-        killed_writer.kill_at_random(f"disk://{path}", ROOT, seed)
-        engine = DiskEngine(path, timeout=1)
-        engine.put({"after": LARGE}, None)
-        found = dict(zip(killed_writer.KEYS, engine.get(killed_writer.KEYS), strict=True))
-        wrong = [k for k, v in found.items() if v is not None and not killed_writer.is_right(k, v)]
-        assert wrong == [], f"seed {seed}"
-        engine.close()
-    assert any(found.values()), "the writers never wrote"

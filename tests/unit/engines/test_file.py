@@ -4,16 +4,13 @@ import os
 import stat
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.fixtures import killed_writer
 from twat_cache import ConfigurationError, EngineError, EngineTimeoutError, open_engine
 from twat_cache.engines.file import FileEngine
 from twat_cache.testing import EngineSuite, FakeClock
 
-ROOT = str(Path(__file__).parents[3])
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")
 
 
@@ -259,16 +256,3 @@ def test_a_url_that_makes_no_sense_is_refused(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError):
         open_engine(url)
-
-
-@POSIX
-def test_a_killed_writer_leaves_right_values_and_no_lock(path):
-    for seed in range(20):
-        killed_writer.kill_at_random(f"file://{path}", ROOT, seed)
-        engine = FileEngine(path, timeout=1)
-        engine.put(dict.fromkeys(["after"], b""), None)
-        values = dict(zip(killed_writer.KEYS, engine.get(killed_writer.KEYS), strict=True))
-        wrong = [k for k, v in values.items() if v is not None and not killed_writer.is_right(k, v)]
-        assert wrong == [], f"seed {seed}"
-        engine.drop(killed_writer.KEYS[:1])
-    assert any(values.values()), "the writers never wrote"

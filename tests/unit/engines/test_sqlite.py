@@ -6,16 +6,13 @@ import stat
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.fixtures import killed_writer
 from twat_cache import ConfigurationError, EngineError, EngineTimeoutError, PathError, open_engine
 from twat_cache.engines.sqlite import SqliteEngine, sessions
 from twat_cache.testing import EngineSuite, FakeClock
 
-ROOT = str(Path(__file__).parents[3])
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")
 FORKS = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -416,17 +413,3 @@ def test_a_database_in_memory_is_copied_by_a_fork():
     assert in_child(work) == 0
     assert engine.get(["key"]) == [b"1"]
     engine.close()
-
-
-@POSIX
-def test_a_killed_writer_leaves_right_values_and_no_lock(path):
-    for seed in range(20):
-        killed_writer.kill_at_random(f"sqlite:///{path}", ROOT, seed)
-        engine = SqliteEngine(path, timeout=1)
-        engine.put({"after": b"1"}, None)
-        values = dict(zip(killed_writer.KEYS, engine.get(killed_writer.KEYS), strict=True))
-        wrong = [k for k, v in values.items() if v is not None and not killed_writer.is_right(k, v)]
-        assert wrong == [], f"seed {seed}"
-        engine.close()
-    assert any(values.values()), "the writers never wrote"
-    assert not (path.parent / "store.db.damaged").exists()
