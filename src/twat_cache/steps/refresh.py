@@ -10,6 +10,7 @@ from time import perf_counter
 
 from .. import events
 from .._run.call import STALE, STORED
+from .._run.drive import Halted
 from .._run.effects import Start
 from .._run.flight import HANDED_OVER, Flight, Flights, Join, twin
 
@@ -77,7 +78,8 @@ def refresh(
             tally.refresh_failed()
             if events.hooks:
                 took = perf_counter() - start
-                name = type(error).__name__
+                cause = error.error if type(error) is Halted else error
+                name = type(cause).__name__
                 events.emit(events.RefreshFailed(tally.name, tally.shown(call), took, name))
             raise
         finally:
