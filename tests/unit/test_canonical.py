@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import functools
 import inspect
 import itertools
 import math
@@ -71,6 +72,49 @@ class Other:
 
 class Richer(Order):
     """A plain subclass of a dataclass, which may hold more."""
+
+
+@dataclasses.dataclass
+class Seeded:
+    """Holds more than its fields: what an `InitVar` has left, and what can be told from them."""
+
+    item: str
+    seed: dataclasses.InitVar[int] = 0
+
+    def __post_init__(self, seed):
+        self._state = [seed]
+
+    @functools.cached_property
+    def upper(self):
+        return object()
+
+
+@dataclasses.dataclass
+class Rows(list):
+    """Holds items beside its fields."""
+
+    name: str = "a"
+
+
+@dataclasses.dataclass
+class Failure(Exception):
+    code: int = 1
+
+
+class Slotted:
+    __slots__ = ("__inner", "outer")
+
+    def __init__(self, inner, outer):
+        self.__inner = inner
+        self.outer = outer
+
+
+@dataclasses.dataclass
+class OnSlots(Slotted):
+    item: str = "a"
+
+    def __init__(self, inner=0, outer=0):
+        super().__init__(inner, outer)
 
 
 class Keyed:
@@ -203,6 +247,7 @@ DISTINCT = [
     dt.datetime(2024, 1, 1, 12, tzinfo=dt.timezone.utc),
     dt.datetime(2024, 1, 1, 13, tzinfo=PARIS_WINTER),
     dt.datetime(2024, 1, 1, 13, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET")),
+    dt.datetime(2024, 1, 1, 13, tzinfo=dt.timezone(dt.timedelta(hours=1), "UTC+01:00")),
     dt.datetime(2024, 1, 1, 13, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
     dt.datetime(2024, 1, 1, 13, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
     dt.time(13),
@@ -212,6 +257,8 @@ DISTINCT = [
     dt.timedelta(0, 1),
     dt.timezone.utc,
     PARIS_WINTER,
+    dt.timezone(dt.timedelta(hours=1), "UTC+01:00"),
+    dt.timezone(dt.timedelta(0), "UTC"),
     zoneinfo.ZoneInfo("Europe/Paris"),
     pathlib.PurePosixPath("a"),
     pathlib.PurePosixPath("A"),
@@ -230,6 +277,11 @@ DISTINCT = [
     Order("a"),
     Order("a", 2),
     Other("a"),
+    Seeded("a"),
+    Seeded("a", 1),
+    OnSlots(),
+    OnSlots(1),
+    OnSlots(0, 1),
     Keyed("a"),
     KeyedToo("a"),
     Keyed(Keyed("a")),
@@ -286,6 +338,13 @@ def test_the_layout_of_a_memoryview_does_not_show():
     assert encode(memoryview(b"abcdef")[::2]) == encode(memoryview(b"ace"))
 
 
+def test_what_a_cached_property_has_kept_does_not_matter():
+    order = Seeded("a")
+    before = encode(order)
+    assert order.upper is order.upper
+    assert encode(order) == before
+
+
 def test_what_a_dataclass_has_not_set_is_left_out():
     order = Order("a")
     del order.item
@@ -324,6 +383,8 @@ endless.key = endless
         (lambda: 0, "<lambda>"),
         ([].append, "append"),
         (Richer("a"), "Richer"),
+        (Rows(), "Rows"),
+        (Failure(), "Failure"),
         (type("MyInt", (int,), {})(1), "MyInt"),
         (type("MyStr", (str,), {})("hunter2"), "MyStr"),
         (collections.defaultdict(list), "collections.defaultdict"),

@@ -12,11 +12,12 @@ A type that isn't built in is written as its name and a *state* made of what is:
 |---|---|
 | any with a method `__cache_key__()` | what it returns |
 | any given to `register` | what the function returns |
-| enum members, NamedTuples, dataclasses | name (value for flags); the fields |
+| enum members, NamedTuples, dataclasses | name (value for flags); the fields and attributes |
 | Decimal, datetime, UUID, paths, numpy arrays … | see `states` |
 
 Names must lead back to the class or function they belong to, as with pickle: two local classes
-may well have one name. Anything else is refused; a guess would be a wrong answer some day. The
+may well have one name. A function that was typed in by hand is told by its code, too: the next one
+of its name will be another. Anything else is refused; a guess would be a wrong answer some day. The
 encoding is a format: a change of it would orphan stored values, so golden digests are tested.
 """
 
@@ -27,7 +28,7 @@ from struct import Struct
 from types import BuiltinFunctionType, FunctionType
 
 from ..errors import refused
-from .naming import reference, unencodable
+from .naming import home, reference, unencodable
 from .states import known_state
 
 TYPE_CHECKING = False
@@ -62,6 +63,9 @@ def encode(value: object) -> bytes:
     Raises:
         CacheKeyError: A part of the value has none, or it contains itself.
     """
+    atom = _ATOMS.get(type(value))
+    if atom is not None:
+        return atom(value)
     pieces: Pieces = []
     try:
         _encode(value, pieces, 0)
@@ -99,6 +103,10 @@ def _encode(value: object, out: Pieces, depth: int) -> None:
         _CONTAINERS[cls](value, out, depth)
     elif isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         out.append(_text(b"@", reference(value)))
+        if isinstance(value, FunctionType) and home(value.__module__) is None:
+            from .source import source_digest
+
+            out.append(_text(b"=", source_digest(value, strict=True)))
     else:
         name, state = _state(value)
         out.append(_text(b"o", name))

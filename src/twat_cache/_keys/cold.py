@@ -10,33 +10,32 @@ recursively of one type and can't be told apart. `%` and `:` in the first three 
 A function's name is its module and qualified name. That tells functions apart, except in two cases,
 which would be wrong answers:
 
-- In a program's own file the module is called `__main__`, in every program. There the module's
-  real name stands for it, or the path of the file.
+- In a program's own file the module is called `__main__`, in every program (see `naming`).
 - Lambdas, functions within functions and those typed in by hand have names that others have too.
   They are also told by their code and by what they close over (see `source`).
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from hashlib import blake2b
 
 from ..errors import CacheKeyError, ConfigurationError, refused
 from .canonical import encode
+from .naming import home
 from .plan import read_plan
 from .source import plain_function, source_digest
+from .surroundings import present
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextvars import ContextVar
     from typing import Any
 
 __all__ = ["ColdKeys"]
 
 _FORMAT = b"twat-cold-key-1"
 _SIZE = 16
-_MAINS = ("__main__", "__mp_main__")
 _ANSWER = "key="
 
 
@@ -52,6 +51,8 @@ class ColdKeys:
             found, as is told above.
         ignore: Parameters that are no part of the key.
         key: `key(*args, **kwargs)` gives what takes the place of the arguments.
+        context: Context variables whose values, where the call is made, belong to the key; one
+            that has no value is told from one that is None.
 
     Attributes:
         prefix: What all these keys begin with, and no other function's.
@@ -70,6 +71,7 @@ class ColdKeys:
         name: str | None = None,
         ignore: Collection[str] = (),
         key: Callable[..., object] | None = None,
+        context: Sequence[ContextVar[Any]] = (),
     ) -> None:
         label, told_by = (name, "") if name is not None else _name(function)
         if version == "source":
@@ -79,13 +81,16 @@ class ColdKeys:
                 raise refused(option, text, "a text")
         self._label = label
         self._key = key
+        self._context = tuple(context)
         self._plan = plan = None if key is not None else read_plan(function, ignore=ignore)
         self._defaults = _defaults(function)
-        names = [_ANSWER] if key is not None else ["*", "**"]
+        names: list[object] = [_ANSWER] if key is not None else ["*", "**"]
         if plan is not None:
             names = [name for i, name in enumerate(plan.names) if i not in plan.ignored]
             names += ["*"] * (plan.varargs and plan.keep_args)
             names += ["**"] * (plan.varkw and plan.keep_kwargs)
+        if context:
+            names.append(tuple(variable.name for variable in context))
         parts = (namespace, label, version)
         self.prefix = "".join(f"{_escaped(part)}:" for part in parts)
         self._seed = blake2b(encode((*parts, told_by, names)), digest_size=_SIZE, person=_FORMAT)
@@ -99,16 +104,17 @@ class ColdKeys:
             TypeError: The function doesn't take these arguments.
         """
         digest = self._seed.copy()
-        for name, value in self._bound(args, kwargs):
+        for name, value in self._parts(args, kwargs):
             try:
                 digest.update(encode(value))
             except CacheKeyError as error:
-                what = "the answer of key=" if name is _ANSWER else f"the argument {name!r}"
-                raise CacheKeyError(f"{self._label}(): {what}: {error}") from error
+                raise CacheKeyError(f"{self._label}(): {_described(name)}: {error}") from error
         return self.prefix + digest.hexdigest()
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
         """What belongs to the key, in order and number the same for all calls, each named."""
+        if self._context:
+            yield from zip(self._context, present(self._context), strict=True)
         plan = self._plan
         if self._key is not None:
             yield _ANSWER, self._key(*args, **kwargs)
@@ -118,8 +124,9 @@ class ColdKeys:
             yield "**kwargs", kwargs
             return
         rest = dict(kwargs)
+        given = min(len(args), plan.positional)
         for index, name in enumerate(plan.names):
-            if index < min(len(args), plan.positional):
+            if index < given:
                 value = args[index]
             elif index >= plan.positional_only and name in rest:
                 value = rest.pop(name)
@@ -149,7 +156,7 @@ def _name(function: Callable[..., Any]) -> tuple[str, str]:
         raise ConfigurationError(
             f"a {type(function).__qualname__} has no name of its own: give it one by name="
         )
-    found = _main(module) if module in _MAINS else module
+    found = home(module)
     name = f"{found or module}.{path}"
     if (found and "<" not in path) or plain is None:
         return name, ""
@@ -160,15 +167,6 @@ def _name(function: Callable[..., Any]) -> tuple[str, str]:
             f"{name}() may not be the only function of its name, and what it closes over, or has "
             f"as a default, can't tell it from others; give it a name of its own by name=: {error}"
         ) from error
-
-
-def _main(module: str) -> str | None:
-    """What a program's own file is called: its module's name, or else its path."""
-    main = sys.modules.get(module)
-    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    if spec is not None:
-        return str(spec.name)
-    return os.path.abspath(file) if isinstance(file, str) else None
 
 
 def _source_version(function: Callable[..., Any]) -> str:
@@ -188,6 +186,12 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     names = plain.__code__.co_varnames[max(last - len(given), 0) : last]
     by_place = zip(reversed(names), reversed(given), strict=False)  # set by hand, they may be more
     return {**dict(by_place), **(plain.__kwdefaults__ or {})}
+
+
+def _described(name: Any) -> str:
+    if name is _ANSWER:
+        return "the answer of key="
+    return f"the argument {name!r}" if type(name) is str else f"the variable {name.name!r}"
 
 
 def _escaped(part: str) -> str:

@@ -1,7 +1,12 @@
-"""The names of classes and functions in the canonical encoding, and the refusal of the others."""
+"""The names of classes and functions in the canonical encoding, and the refusal of the others.
+
+In a program's own file the module is called `__main__`, in every program, and `__mp_main__` in the
+processes that multiprocessing starts. There the module's real name stands for it, or its file.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ..errors import CacheKeyError
@@ -10,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["reference", "unencodable"]
+__all__ = ["home", "reference", "unencodable"]
+
+_MAINS = ("__main__", "__mp_main__")
 
 
 def unencodable(cls: type, why: str = "") -> CacheKeyError:
@@ -35,4 +42,15 @@ def reference(named: Any) -> str:
     if found is not named:
         cls = named if isinstance(named, type) else type(named)
         raise unencodable(cls, f"{name!r} can't be found under its name, or isn't the same there")
-    return f"{module}:{name}"
+    return f"{home(module) or module}:{name}"
+
+
+def home(module: str) -> str | None:
+    """What a module is called in all processes; None if it was typed in by hand."""
+    if module not in _MAINS:
+        return module
+    main = sys.modules.get(module)
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None and spec.name not in _MAINS:  # as it is for a folder that is run
+        return str(spec.name)
+    return os.path.abspath(file) if isinstance(file, str) else None

@@ -7,10 +7,11 @@ type, there is its module. Nothing is imported here, numpy least of all.
 from __future__ import annotations
 
 import sys
+from copyreg import _slotnames  # type: ignore[attr-defined]  # pickle asks it, too
 
 from .frames import pandas_state
 from .naming import reference, unencodable
-from .zones import timedelta_state, zone_state
+from .zones import fixed_state, timedelta_state, zone_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def known_state(value: Any) -> tuple[str, object]:
     elif "enum" in sys.modules and issubclass(cls, sys.modules["enum"].Enum):
         flag = issubclass(cls, sys.modules["enum"].Flag)  # a union of flags may have no name
         return reference(cls), value._value_ if flag else value._name_
-    elif "__dataclass_fields__" in cls.__dict__:  # its own: a plain subclass may hold more
-        return reference(cls), _fields(value)
+    elif "__dataclass_fields__" in cls.__dict__ and _holds_attributes_only(cls):
+        return reference(cls), _attributes(value)
     elif (
         issubclass(cls, tuple)
         and isinstance(getattr(cls, "_fields", None), tuple)
@@ -54,10 +55,25 @@ def known_state(value: Any) -> tuple[str, object]:
     raise unencodable(cls)
 
 
-def _fields(value: Any) -> dict[str, object]:
-    """All fields that are set, those that `==` leaves out included."""
+def _holds_attributes_only(cls: type) -> bool:
+    """Whether no base has contents of its own, as a list has."""
+    makers = [base.__dict__.get("__new__") for base in cls.__mro__[:-1]]
+    return all(maker is None or type(maker) is staticmethod for maker in makers)
+
+
+def _attributes(value: Any) -> dict[str, object]:
+    """All fields that are set, those that `==` leaves out included, and what else is set.
+
+    What a cached property has kept only says again what the rest says.
+    """
+    cls = type(value)
     names = [field.name for field in sys.modules["dataclasses"].fields(value)]
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    names += _slotnames(cls)
+    found = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    for name, more in getattr(value, "__dict__", {}).items():
+        if type(getattr(cls, name, None)).__name__ != "cached_property":
+            found.setdefault(name, more)
+    return found
 
 
 def _decimal(value: Any) -> object:
@@ -83,10 +99,6 @@ def _time(value: Any) -> object:
 
 def _datetime(value: Any) -> object:
     return _date(value), _time(value)
-
-
-def _timezone(value: Any) -> object:
-    return timedelta_state(value.utcoffset(None)), value.tzname(None)
 
 
 def _zoneinfo(value: Any) -> object:
@@ -125,7 +137,7 @@ _LIBRARY: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("datetime", "time", _time),
     ("datetime", "datetime", _datetime),
     ("datetime", "timedelta", timedelta_state),
-    ("datetime", "timezone", _timezone),
+    ("datetime", "timezone", fixed_state),
     ("zoneinfo", "ZoneInfo", _zoneinfo),
     ("pathlib", "PosixPath", _path),
     ("pathlib", "PurePosixPath", _path),

@@ -10,12 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["timedelta_state", "zone_state"]
+__all__ = ["fixed_state", "timedelta_state", "zone_state"]
 
 
 def timedelta_state(value: Any) -> object:
     """How long it is."""
     return value.days, value.seconds, value.microseconds
+
+
+def fixed_state(zone: Any) -> object:
+    """The offset of a `timezone`, and the name if it was given one."""
+    offset, *name = zone.__getinitargs__()
+    return timedelta_state(offset), *name
 
 
 def zone_state(value: Any) -> object:
@@ -26,7 +32,7 @@ def zone_state(value: Any) -> object:
     offset = value.utcoffset()
     shift = None if offset is None else timedelta_state(offset)
     if type(zone) is sys.modules["datetime"].timezone:
-        return shift, value.tzname()
+        return fixed_state(zone)
     name = getattr(zone, "key", None) or getattr(zone, "zone", None)  # zoneinfo; pytz
     if not isinstance(name, str):
         raise unencodable(type(zone), "it doesn't tell which zone it is")

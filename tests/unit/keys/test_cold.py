@@ -13,6 +13,7 @@ import re
 import struct
 import subprocess
 import sys
+from contextvars import Context, ContextVar
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -170,6 +171,61 @@ def test_a_key_function_takes_the_place_of_the_arguments():
     made = ColdKeys(simple, key=lambda a, **_: a % 10)
     assert made((1,), {}) == made((11,), {"b": object()})
     assert made((1,), {}) != made((2,), {})
+
+
+TENANT: ContextVar[object] = ContextVar("tenant")
+LOCALE: ContextVar[object] = ContextVar("locale", default="en")
+
+
+def under(made, *, call=(1,), **values):
+    """The key of a call in a context where the variables have these values."""
+    variables = {"tenant": TENANT, "locale": LOCALE}
+
+    def go():
+        for name, value in values.items():
+            variables[name].set(value)
+        return made(call, {})
+
+    return Context().run(go)
+
+
+def test_context_variables_belong_to_the_key():
+    made = ColdKeys(simple, context=(TENANT, LOCALE))
+    distinct = [
+        {}, {"tenant": None}, {"tenant": "a"}, {"tenant": "b"}, {"tenant": ()}, {"tenant": ("a",)},
+        {"tenant": 1}, {"tenant": 1.0}, {"locale": "de"}, {"locale": None},
+        {"tenant": "en", "locale": "a"},
+    ]  # fmt: skip
+    keys = [under(made, **values) for values in distinct]
+    assert len(set(keys)) == len(distinct)
+    assert keys == [under(made, **values) for values in distinct]
+    assert under(made, locale="en") == under(made), "a default is a value"
+    assert under(made, tenant="a", call=(2,)) not in keys
+    assert all(key.startswith(made.prefix) for key in keys)
+
+
+def test_keys_with_context_variables_are_others_than_those_without():
+    options = [(), (TENANT,), (LOCALE,), (TENANT, LOCALE), (LOCALE, TENANT)]
+    assert len({under(ColdKeys(simple, context=these)) for these in options}) == len(options)
+
+
+def test_a_variable_of_the_same_name_is_the_same_in_another_process():
+    other = ContextVar("tenant", default="a")
+    assert under(ColdKeys(simple, context=[other])) == under(
+        ColdKeys(simple, context=[TENANT]), tenant="a"
+    )
+
+
+def test_context_variables_belong_to_the_key_that_key_gives():
+    made = ColdKeys(simple, key=lambda *_: 1, context=(TENANT,))
+    assert under(made, tenant="a") == under(made, tenant="a", call=(2,))
+    assert under(made, tenant="a") != under(made, tenant="b")
+
+
+def test_a_variable_whose_value_can_not_be_part_of_a_key_is_named():
+    made = ColdKeys(simple, context=(TENANT,))
+    with pytest.raises(CacheKeyError, match=r"simple\(\): the variable 'tenant': builtins\.object"):
+        under(made, tenant=object())
 
 
 def test_what_has_no_signature_is_keyed_by_the_call_as_it_stands():
@@ -439,7 +495,7 @@ GOLDEN = [
     "a%3Ab:golden.f:1:05e1867d2f45d32cbcfe874101316479",
     "a%3Ab:golden.f:1:7f75b6cb178572a6d5d51a94c18631aa",
     "a%3Ab:golden.f:1:cb3d6ddf05beba04951cb0c6924ffb6e",
-    "a%3Ab:golden.f:1:2bfadf99c5b637458fb90f01a35f4767",
+    "a%3Ab:golden.f:1:de3c894608c95214273a09829c2e7dbb",
     "a%3Ab:golden.f:1:e125048c7704b2e2cc5f33cd2a6bf57b",
     "a%3Ab:golden.f:1:f6675815131210d6423bd2a21e7d995a",
     "a%3Ab:golden.f:1:0813b6dae77d8fb3e34306857771d597",
