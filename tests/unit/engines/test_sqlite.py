@@ -6,6 +6,7 @@ import stat
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -108,6 +109,28 @@ def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path):
     with pytest.raises(EngineError, match="choose another path"):
         SqliteEngine(file)
     assert file.read_bytes() == before
+
+
+def test_a_database_that_was_begun_and_has_nothing_in_it_is_taken(tmp_path):
+    file = tmp_path / "store.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA page_size = 8192")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the header is written, without our id
+    assert file.stat().st_size > 0
+    engine = SqliteEngine(file)
+    engine.put({"key": b"1"}, None)
+    assert engine.get(["key"]) == [b"1"]
+    engine.close()
+
+
+def test_a_foreign_database_that_is_all_in_its_log_is_refused(tmp_path):
+    file = tmp_path / "store.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE theirs (x)")
+        with pytest.raises(EngineError, match="not a store of twat-cache"):
+            SqliteEngine(file)
+        assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
 
 
 def test_another_format_is_refused(path, engine):

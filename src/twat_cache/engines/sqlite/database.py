@@ -5,7 +5,9 @@ untouched. One of ours that SQLite finds damaged is set aside under the name `â€
 can be looked at, and a new one is begun.
 
 The schema is written in rollback mode, in one transaction with the application id, and only then is
-the log turned on: so there is no moment when the header lacks our id.
+the log turned on. Before that the header is there already, without our id: turning on the vacuum
+writes it. So a database with nothing in it, where another process may be at just this point or may
+have died at it, is nobody's and can be taken.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ MEMORY = ":memory:"
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
+_SCHEMA = slice(40, 44)  # in the header: how often the schema has changed
 _PAGE = 8192
 _LOG_PAGES = 4_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
 _CACHE = "PRAGMA cache_size = -8192"  # KB
@@ -109,11 +112,16 @@ def _refuse_foreign(path: str) -> None:
     if not header:
         return
     number = int.from_bytes(header[68:72], "big")
-    if not header.startswith(_MAGIC) or number != sql.APPLICATION_ID:
-        raise EngineError(
-            f"{path} is not a store of twat-cache, and was left as it is; choose another path, or"
-            " delete the file if it is a store that was damaged"
-        )
+    is_begun = number == 0 and not any(header[_SCHEMA])
+    if not header.startswith(_MAGIC) or not (number == sql.APPLICATION_ID or is_begun):
+        raise _foreign(path)
+
+
+def _foreign(path: str) -> EngineError:
+    return EngineError(
+        f"{path} is not a store of twat-cache, and was left as it is; choose another path, or"
+        " delete the file if it is a store that was damaged"
+    )
 
 
 def _prepare(db: sqlite3.Connection, path: str) -> None:
@@ -126,6 +134,10 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
         db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         with transaction(db, "EXCLUSIVE"):
+            (number,) = db.execute("PRAGMA application_id").fetchone()
+            is_empty = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+            if number != sql.APPLICATION_ID and not is_empty:
+                raise _foreign(path)  # what is in it stands in its log, which no header tells of
             db.execute(sql.CREATE)
             db.execute(sql.CREATE_EXPIRING)
             db.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
