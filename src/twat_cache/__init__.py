@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "MISSING",
     "AsyncBoundCached",
     "AsyncCache",
     "AsyncCached",
@@ -60,7 +61,6 @@ __all__ = [
     "EngineTimeoutError",
     "LoadTimeoutError",
     "LruCached",
-    "MISSING",
     "PathError",
     "ResourceError",
     "SerializationError",

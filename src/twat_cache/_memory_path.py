@@ -6,12 +6,13 @@ Coroutine functions always have one; other functions where an option asks for a 
 from __future__ import annotations
 
 from ._path import Path, early_of
+from ._recipe import label_of
 from ._run.call import Call
 from ._run.drive import run
 from ._run.tally import Tally
 from ._stores.in_table import TableStore, TimedTableStore, _Raised
+from ._stores.table_shelf import put_by_hand
 from ._tagging import tags_of_calls
-from .controls import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,13 +50,11 @@ class MemoryPath:
         recipe = gate._recipe
         self._function = function
         self._weak = gate._weak
-        self._stale = int(recipe.stale * 1e9)
-        self._early = early_of(recipe)
         self.tally = Tally(label_of(recipe, function))
         self.tags = tags
 
         def terms(value: Any, call: Call) -> tuple[int | None, int]:
-            return gate._terms(value, call.args, call.kwargs)
+            return gate._terms(value, call.args, dict(call.kwargs))
 
         self.store: TableStore
         if recipe.outlasts:
@@ -65,7 +64,7 @@ class MemoryPath:
                 terms,
                 recipe.copier,
                 stale=recipe.stale,
-                early=self._early,
+                early=early_of(recipe),
                 lives=lives,
                 tags=tags,
             )
@@ -97,23 +96,11 @@ class MemoryPath:
     ) -> None:
         """Stores a value by hand, for so many nanoseconds."""
         store = self.store
-        table = store.table
         self.forget(key)
-        table.put(key, value, lasts, weight=weight)  # and grounds what is on its way
-        if type(store) is TableStore:
-            return
-        lasts = table.ttl if lasts == 0 else lasts
-        fresh = end = None
-        if lasts is not None:
-            fresh = table.now() + lasts
-            end = fresh + self._stale
-            if self._early is not None:
-                fresh -= int(self._early.margin(lasts / 1e9, 0.0) * 1e9)
-        made = self.call(key, *call)
-        tagged = self.tags.depart(made) if self.tags is not None else None
-        flight = table.depart(key)
-        if tagged is None or self.tags.land(tagged, made):  # type: ignore[union-attr]
-            table.land_until(flight, value, fresh, end, weight=weight, replace=True)
+        if isinstance(store, TimedTableStore):
+            put_by_hand(store, self.tags, self.call(key, *call), value, lasts, weight)
+        else:
+            store.table.put(key, value, lasts, weight=weight)
 
     def clear(self) -> None:
         """Nobody joins what began before now; all counts are zero."""

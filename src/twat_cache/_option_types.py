@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar  # noqa: TC003 (for get_type_hints)
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
+
+from .codec_types import Codec  # noqa: TC001 (for get_type_hints)
+from .engine_types import AsyncEngine, Engine
 
 __all__ = [
     "Cause",
     "Duration",
+    "EngineLike",
     "OnRemoval",
     "Options",
     "Policy",
     "Progress",
+    "Secrets",
+    "StoreOptions",
     "Ttl",
     "Unhashable",
 ]
@@ -23,6 +30,8 @@ Policy: TypeAlias = Literal["lru", "fifo", "random", "lfu", "sieve", "s3fifo", "
 Unhashable: TypeAlias = Literal["raise", "bypass", "digest"]
 Cause: TypeAlias = Literal["expired", "size", "explicit", "replaced", "collected", "closed"]
 OnRemoval: TypeAlias = Callable[[tuple[Any, ...], Any, Cause], object]
+EngineLike: TypeAlias = str | Engine | AsyncEngine | Sequence[str | Engine | AsyncEngine] | None
+Secrets: TypeAlias = str | bytes | Sequence[str | bytes] | None
 Progress: TypeAlias = bool | Callable[[int, int | None], object] | None
 
 
@@ -46,3 +55,30 @@ class Options(TypedDict, total=False):
     name: str | None
     copy: bool | Callable[[Any], Any]
     clock: Callable[[], int] | None
+    stale: Duration | None
+    refresh_ahead: float | None
+    beta: float | None
+    soft_timeout: Duration | None
+    hard_timeout: Duration | None
+    retry: Any
+    cache_exceptions: Mapping[type[Exception], Duration] | None
+    single_flight: bool | Literal["process"] | None
+    tags: Collection[str] | Callable[..., Collection[str]] | None
+    invalidate_by: Collection[str]
+    context: ContextVar[Any] | Collection[ContextVar[Any]]
+    generators: Literal["replay"] | None
+
+
+class StoreOptions(Options, total=False):
+    """Those of decorators and stores whose results may be in an engine, too."""
+
+    tag_ttl: Duration | None
+    namespace: str
+    version: str
+    codec: str | Codec
+    compress: Literal["zlib", "lz4", "zstd"] | None
+    secret: Secrets
+    encrypt: Secrets
+    checksum: bool
+    strict: bool
+    unsafe: bool

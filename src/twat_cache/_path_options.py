@@ -7,7 +7,7 @@ decoration never asks for them.
 from __future__ import annotations
 
 from ._duration import seconds
-from .errors import ConfigurationError, refused
+from .errors import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,10 +177,3 @@ CONTRADICTIONS: tuple[tuple[str, Callable[[dict[str, Any]], bool], str], ...] = 
         "0 without tags=",
     ),
 )  # fmt: skip
-
-
-def memory_only(option: str, kind: str) -> ConfigurationError:
-    """The error, to be raised, for an option of bytes where there are none."""
-    return ConfigurationError(
-        f"{kind} keeps objects in memory and has no option {option!r}; ucache has it, for stores"
-    )

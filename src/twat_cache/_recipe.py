@@ -22,6 +22,7 @@ __all__ = [
     "Recipe",
     "is_method",
     "keeps_first",
+    "label_of",
     "led_by_self",
     "nanoseconds",
     "shortened",
@@ -180,6 +181,25 @@ class Recipe:
 
             self.weigh = by_weigher(self.weigher)
 
+    def in_context(self, function: Callable[..., Any]) -> Recipe:
+        """The options for a function whose keys are to have the values of context variables."""
+        from copy import copy
+
+        from ._core import Gate, Table
+        from ._keys.plan import read_plan
+        from ._keys.surroundings import present
+
+        variables, key = self.context, self.key
+        plan = read_plan(function, ignore=self.ignore) or Plan((), 0, 0, {}, True, True)
+        bind = Gate(function, Table(0), plan=plan, typed=self.typed, key=key).bind
+
+        def key_in_context(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+            return bind(args, kwargs), present(variables)
+
+        made = copy(self)
+        made.key, made.ignore, made.context = key_in_context, (), ()
+        return made
+
     def read_weight(self, bound: Any) -> int:
         """Another bound for the sum of weights, in the units of the one that was given.
 
@@ -191,6 +211,12 @@ class Recipe:
         if self.max_weight is None:
             raise refused("max_weight", bound, "None, since entries have no weights")
         return read_max_weight(bound)
+
+
+def label_of(recipe: Recipe, function: Any) -> str:
+    """What errors and events call a function."""
+    named: str = recipe.name or getattr(function, "__qualname__", None) or repr(function)
+    return named
 
 
 def nanoseconds(length: float) -> int | None:

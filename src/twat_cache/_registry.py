@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ._core import gates
 from ._options import guess
-from .errors import refused
+from .errors import EngineError, refused
 from .stats import Stats
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ if not TYPE_CHECKING:
 else:
     from typing import overload
 
-__all__ = ["caches", "clear_cache", "get_stats"]
+__all__ = ["caches", "clear_cache", "get_stats", "invalidate_tags"]
 
 _BOUNDS = ("maxsize", "max_weight")
 
@@ -81,6 +81,35 @@ def clear_cache(name: str | None = None) -> int:
     for cache in found:
         cache.cache_clear()
     return len(found)
+
+
+def invalidate_tags(*tags: str) -> None:
+    """Forgets all results with one of the tags, in all caches of this process and their engines.
+
+    Of a shared engine it is one write for each tag and namespace in use here, however many results
+    have it; other processes see it, too.
+
+    Args:
+        tags: The tags, as the option `tags` gives them.
+
+    Raises:
+        EngineError: An engine can't serve; all others have forgotten theirs.
+    """
+    from ._run.drive import run
+    from ._stores.tokens import in_use
+
+    error = None
+    for tokens in in_use():
+        try:
+            run(tokens.drop(tags))
+        except EngineError as failure:
+            error = failure
+    for cache in caches():
+        forget = getattr(cache, "_forget_tags", None)
+        if forget is not None:
+            forget(tags)
+    if error is not None:
+        raise error
 
 
 def _named(name: str) -> list[Any]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from functools import wraps
 
 from ._kinds import is_async_generator_function
+from .codecs.recordings import Recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +32,9 @@ if TYPE_CHECKING:
     )
     from typing import Any, ParamSpec
 
-    from .codec_types import Codec
-
     P = ParamSpec("P")
 
 __all__ = [
-    "PackedRecordings",
-    "Recording",
     "pass_for_generator_function",
     "record",
     "record_awaited",
@@ -48,25 +45,6 @@ __all__ = [
 ]
 
 _CODE = ("__code__", "__defaults__", "__kwdefaults__")
-
-
-class Recording(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - tuples have no room for one
-    """The items that a generator gave, as a tuple.
-
-    Attributes:
-        returned: What it returned at its end; None for an async generator, which can't.
-    """
-
-    returned: Any
-
-    def __new__(cls, items: Iterable[Any], returned: Any = None) -> Recording:
-        """Takes the items and what was returned."""
-        made: Recording = tuple.__new__(cls, items)
-        made.returned = returned
-        return made
-
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return tuple(self), self.returned
 
 
 def record(items: Iterable[Any]) -> Recording:
@@ -135,31 +113,3 @@ def pass_for_generator_function(gate: object, function: Any) -> None:
     for name in _CODE:
         if hasattr(function, name):
             gate.__dict__[name] = getattr(function, name)
-
-
-class PackedRecordings:
-    """A codec for what the cache of a generator function keeps, by another codec.
-
-    That is recordings, and lists of an exception's arguments, which are left as they are.
-
-    Args:
-        codec: Knows neither recordings nor, maybe, tuples.
-    """
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self.name = codec.name
-        self.id = codec.id
-
-    def encode(self, value: Any, /) -> Any:
-        """The bytes of a recording, or of another value."""
-        if type(value) is Recording:
-            value = {"items": list(value), "returned": value.returned}
-        return self._codec.encode(value)
-
-    def decode(self, data: Any, /) -> Any:
-        """The recording, or the other value."""
-        value = self._codec.decode(data)
-        if type(value) is dict:
-            return Recording(value["items"], value["returned"])
-        return value

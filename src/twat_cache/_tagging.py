@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._recipe import Recipe
     from ._run.call import Call
 
-__all__ = ["tag_of_argument", "tags_of_calls"]
+__all__ = ["tag_by", "tags_of_calls"]
 
 _OURS = "\x1f"
 """What tags of arguments begin with, and no tag that anybody would type."""
@@ -41,7 +41,7 @@ def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], It
     else:
         fixed = list(given or ())
 
-        def named(_: Call) -> list[str]:
+        def named(call: Call) -> list[str]:  # noqa: ARG001
             return fixed
 
     if not places:
@@ -49,7 +49,7 @@ def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], It
 
     def tags(call: Call) -> list[str]:
         own = [
-            tag_of_argument(label, name, _argument(plan, index, call.args, call.kwargs))
+            _tag_of_argument(label, name, _argument(plan, index, call.args, call.kwargs))
             for name, index in places.items()
         ]
         return [*named(call), *own]
@@ -57,7 +57,29 @@ def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], It
     return tags
 
 
-def tag_of_argument(label: str, name: str, value: object) -> str:
+def tag_by(label: str, scope: str, accepted: tuple[str, ...], argument: dict[str, Any]) -> str:
+    """The tag that `invalidate_by(**argument)` drops.
+
+    Args:
+        label: What errors call the function.
+        scope: Tells the function's own tags from those of others.
+        accepted: The parameters that `invalidate_by=` names.
+        argument: One of them, and its value.
+
+    Raises:
+        CacheKeyError: The value can't be part of a key.
+        ConfigurationError: It isn't one of them.
+    """
+    if len(argument) != 1 or not argument.keys() <= set(accepted):
+        names = ", ".join(accepted) or "none: the option invalidate_by= isn't given"
+        raise ConfigurationError(
+            f"{label}.invalidate_by() takes one argument by name; accepted: {names}"
+        )
+    ((name, value),) = argument.items()
+    return _tag_of_argument(scope, name, value)
+
+
+def _tag_of_argument(label: str, name: str, value: object) -> str:
     """The tag of all calls of a function that have this value as that argument.
 
     Raises:
@@ -69,7 +91,7 @@ def tag_of_argument(label: str, name: str, value: object) -> str:
 
 
 def _checked(tags: Iterable[str]) -> list[str]:
-    found = [tags] if isinstance(tags, str) else list(tags)
+    found: list[Any] = [tags] if isinstance(tags, str) else list(tags)
     if not all(isinstance(tag, str) and tag for tag in found):
         kinds = ", ".join(sorted({type(tag).__qualname__ for tag in found}))
         raise ConfigurationError(

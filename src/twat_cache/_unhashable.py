@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .controls import Controls
 
-__all__ = ["ByContent", "answer_anyway", "check_owner", "hashable_key", "not_weakly"]
+__all__ = ["ByContent", "answer_anyway", "check_owner", "hashable_key", "misfit", "not_weakly"]
 
 
 class ByContent:
@@ -96,6 +96,17 @@ def check_owner(gate: Controls, key: tuple[Any, ...], error: TypeError | None = 
         ref(key[0])
     except TypeError as refusal:
         raise not_weakly(gate._label, key[0]) from (error or refusal)
+
+
+def misfit(gate: Controls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
+    """The error for a control whose arguments the function wouldn't take."""
+    from inspect import signature
+
+    try:
+        signature(gate.function).bind(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        return TypeError(f"{gate._label}() {error}")
+    return TypeError(f"{gate._label}() doesn't take these arguments")
 
 
 def not_weakly(label: str, instance: object) -> CacheKeyError:

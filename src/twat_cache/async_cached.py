@@ -76,6 +76,11 @@ class AsyncCached(Cached):
         """Whether there is a fresh entry, as `Cached.contains`."""
         return self._has(*args, **kwargs)
 
+    async def invalidate_by(self, **argument: Any) -> int:
+        """Forgets all entries of calls with this argument, as `Cached.invalidate_by`."""
+        dropped: int = super().invalidate_by(**argument)
+        return dropped
+
     async def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> None:
         """Stores a value by hand, as `Cached.put`."""
         super().put(value, *args, ttl_=ttl_, **kwargs)

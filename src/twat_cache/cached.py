@@ -12,9 +12,9 @@ from ._bound import BoundCached
 from ._core import Gate, Table
 from ._keys.plan import Plan, plan_of, read_plan
 from ._kinds import NOT_PLAIN
-from ._recipe import is_method, keeps_first, led_by_self, without_first
+from ._recipe import is_method, keeps_first, label_of, led_by_self, without_first
 from ._unhashable import answer_anyway
-from .controls import Controls, label_of
+from .controls import Controls
 from .errors import refused
 from .wrapper import LAZY, dress
 

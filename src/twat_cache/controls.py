@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from ._duration import seconds
 from ._options import read_maxsize
-from ._recipe import nanoseconds, shortened, ttl_decider
-from ._unhashable import check_owner, hashable_key
-from .errors import CacheKeyError, ConfigurationError, refused
+from ._recipe import label_of, nanoseconds, shortened, ttl_decider
+from ._unhashable import check_owner, hashable_key, misfit
+from .errors import CacheKeyError, refused
+from .stats import CacheInfo
 from .wrapper import Wrapper
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ._weighing import Weigh
     from .stats import Stats
 
-__all__ = ["Controls", "label_of"]
+__all__ = ["Controls"]
 
 _MISSING: Any = object()
 
@@ -248,7 +249,7 @@ class Controls(Wrapper):
         self._forget_counts()
         super().cache_clear()
 
-    def invalidate_by(self, **argument: Any) -> int:
+    def invalidate_by(self, **argument: Any) -> Any:
         """Forgets all entries of calls with this argument, given by name; stops those in flight.
 
         Args:
@@ -261,7 +262,9 @@ class Controls(Wrapper):
             CacheKeyError: The value can't be part of a key.
             ConfigurationError: It isn't one parameter that `invalidate_by=` names.
         """
-        tag = self._tag_by(argument)
+        from ._tagging import tag_by
+
+        tag = tag_by(self._label, self._label, self._recipe.invalidate_by, argument)
         behind: Any = self._behind
         behind.path.forget_all()
         dropped: int = behind.tags.drop([tag])
@@ -280,6 +283,29 @@ class Controls(Wrapper):
     @property
     def _errors(self) -> int:
         return 0 if self._listener is None else self._listener.errors
+
+    def _stats(self) -> Stats:
+        if self._behind is None:
+            return super()._stats()
+        from ._counted import counted
+
+        return counted(self._behind.tally, self.table, is_function=True, errors=self._errors)
+
+    def cache_info(self) -> CacheInfo:
+        """Hits, misses, maxsize and currsize since the cache was made or cleared."""
+        if self._behind is None:
+            return super().cache_info()
+        stats = self._stats()
+        return CacheInfo(stats.hits, stats.misses, stats.maxsize, stats.currsize)
+
+    def _forget_tags(self, tags: Iterable[str]) -> None:
+        """Forgets all entries with one of the tags."""
+        if self._behind is not None and self._behind.tags is not None:
+            self._behind.path.forget_all()
+            self._behind.tags.drop(tags)
+
+    def _forget_near_all(self) -> None:
+        self.cache_clear()
 
     def _forget_counts(self) -> None:
         if self._behind is not None:
@@ -304,24 +330,11 @@ class Controls(Wrapper):
         found = self._behind.find(key)
         return _MISSING if found is None else found.value
 
-    def _tag_by(self, argument: dict[str, Any]) -> str:
-        """The tag of all calls with an argument."""
-        from ._tagging import tag_of_argument
-
-        accepted = self._recipe.invalidate_by
-        if len(argument) != 1 or not argument.keys() <= set(accepted):
-            names = ", ".join(accepted) or "none: the option invalidate_by= isn't given"
-            raise ConfigurationError(
-                f"{self._label}.invalidate_by() takes one argument by name; accepted: {names}"
-            )
-        ((name, value),) = argument.items()
-        return tag_of_argument(self._label, name, value)
-
     def _key_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
         """The call's key; None if it shall do without the cache."""
         key: tuple[Any, ...] | None = self.bind(args, kwargs)
         if key is None:
-            raise _misfit(self, args, kwargs)
+            raise misfit(self, args, kwargs)
         check_owner(self, key)
         try:
             hash(key[1:] if self._weak else key)
@@ -388,20 +401,3 @@ class Controls(Wrapper):
     def _copied(self, value: Any) -> Any:
         copier = self._recipe.copier
         return value if copier is None else copier(value)
-
-
-def label_of(recipe: Recipe, function: Any) -> str:
-    """What errors and events call a function."""
-    named: str = recipe.name or getattr(function, "__qualname__", None) or repr(function)
-    return named
-
-
-def _misfit(gate: Controls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
-    """The error for a control whose arguments the function wouldn't take."""
-    from inspect import signature
-
-    try:
-        signature(gate.function).bind(*args, **kwargs)
-    except (TypeError, ValueError) as error:
-        return TypeError(f"{gate._label}() {error}")
-    return TypeError(f"{gate._label}() doesn't take these arguments")

@@ -9,12 +9,13 @@ from ._kinds import is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_coroutine_function, not_a_function
 from ._recipe import Recipe
 from .cached import Cached, plainly
-from .errors import refused
+from .errors import ConfigurationError, refused
 from .wrapper import LruCached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
+    from contextvars import ContextVar
     from typing import Any, ParamSpec, TypeVar
 
     from typing_extensions import Unpack
@@ -32,7 +33,7 @@ if not TYPE_CHECKING:
 else:
     from typing import overload
 
-__all__ = ["acache", "cache", "lru_cache", "mcache"]
+__all__ = ["acache", "cache", "decorated", "is_decoratable", "lru_cache", "mcache"]
 
 _DEFAULTS = Recipe({})
 _DESCRIPTORS = (staticmethod, classmethod, property, cached_property)
@@ -62,10 +63,22 @@ def _signature(
     name: str | None = None,
     copy: bool | Callable[[Any], Any] = False,
     clock: Callable[[], int] | None = None,
+    stale: t.Duration | None = None,
+    refresh_ahead: float | None = None,
+    beta: float | None = None,
+    soft_timeout: t.Duration | None = None,
+    hard_timeout: t.Duration | None = None,
+    retry: Any = None,
+    cache_exceptions: Mapping[type[Exception], t.Duration] | None = None,
+    single_flight: bool | None = None,
+    tags: Collection[str] | Callable[..., Collection[str]] | None = None,
+    invalidate_by: Collection[str] = (),
+    context: Collection[ContextVar[Any]] = (),
+    generators: str | None = None,
 ) -> t.Decorator:
     """What `inspect.signature` and `help` show of `mcache` and `acache`.
 
-    They themselves take `*given, **options`: with twenty parameters to fill in, the mere call would
+    They themselves take `*given, **options`: with thirty parameters to fill in, the mere call would
     cost half as much as decorating a function may. `t.Options` says the same to type checkers.
     """
     raise NotImplementedError
@@ -146,6 +159,25 @@ def mcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - the arguments of
         copy: Store a copy of each result and give copies of it: True makes deep copies, a
             function makes its own. The caller who computed it gets the result itself.
         clock: A function that tells the time in nanoseconds, for tests.
+        stale: How long a value may answer past its ttl: while a new one is computed in the
+            background, or if that fails.
+        refresh_ahead: From which part of its ttl on (0 to 1) a value that is asked for is computed
+            anew in the background.
+        beta: Computes anew at random moments before a value's end, the earlier the longer it took
+            (XFetch); 1 is the best, above it is earlier.
+        soft_timeout: How long a call that finds a stale value waits for the new one.
+        hard_timeout: How long a call waits for the function at most; then `LoadTimeoutError`.
+        retry: How often, or on which terms, a function that raises is called again.
+        cache_exceptions: A dict from exception classes to how long one of them is kept and raised
+            again.
+        single_flight: Whether those who miss one key share a computation; None is True for
+            coroutine functions and False for others.
+        tags: Names of groups, or a function of the call's arguments that gives them, which
+            `invalidate_tags` drops.
+        invalidate_by: Parameters by which `invalidate_by(name=value)` drops entries.
+        context: Context variables whose values belong to the key. Objects are then held as by
+            `key`.
+        generators: `"replay"` keeps what a generator function gives, and replays it.
 
     Raises:
         ConfigurationError: An option has a value that isn't accepted or doesn't exist, two
@@ -233,12 +265,29 @@ def _decorator(kind: str, given: tuple[Any, ...], options: dict[str, Any]) -> An
     named = dict(zip(_BY_POSITION, given))  # noqa: B905 - more are refused next
     if len(named) < len(given) or not named.keys().isdisjoint(options):
         _refuse_arguments(kind, given, options)
-    if given and _is_decoratable(given[0]):
+    if given and is_decoratable(given[0]):
         del named["maxsize"]
-    recipe = Recipe({**named, **options}) if named or options else _DEFAULTS
+    recipe = _DEFAULTS
+    if named or options:
+        recipe = Recipe({**named, **options})
+        if not recipe.is_plain:
+            _refuse_what_needs_an_engine(options, kind)
     if "maxsize" in named or not given:
-        return partial(_decorated, recipe=recipe, kind=kind)
-    return _decorated(given[0], recipe, kind)
+        return partial(decorated, recipe=recipe, kind=kind)
+    return decorated(given[0], recipe, kind)
+
+
+def _refuse_what_needs_an_engine(options: dict[str, Any], kind: str) -> None:
+    from ._path_options import OF_BYTES
+
+    for name in (*OF_BYTES, "tag_ttl"):
+        if name in options:
+            raise ConfigurationError(
+                f"{name}= is an option of ucache, bcache and fcache; {kind} keeps objects in "
+                "memory, which are neither named nor written"
+            )
+    if options.get("single_flight") == "process":
+        raise refused("single_flight", "process", "True or False in memory")
 
 
 def _refuse_arguments(kind: str, given: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -250,11 +299,12 @@ def _refuse_arguments(kind: str, given: tuple[Any, ...], options: dict[str, Any]
         raise TypeError(f"{kind}() {error}") from None
 
 
-def _is_decoratable(value: object) -> bool:
+def is_decoratable(value: object) -> bool:
+    """Whether it is what a decorator decorates, rather than an option."""
     return callable(value) or isinstance(value, _DESCRIPTORS)
 
 
-def _decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = None) -> Any:
+def decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = None) -> Any:
     """What a decorator makes of a function, or of a descriptor with a function inside."""
     if recipe.is_plain and kind is _PLAIN and method is None:
         made = plainly(function, recipe)
@@ -265,15 +315,21 @@ def _decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = N
     if not callable(function):
         raise not_a_function(function, kind)
     is_coroutine = is_coroutine_function(function)
-    if not is_coroutine and is_generator_function(function):
-        raise generator_refused(function, kind)
     make: type[Cached] = Cached
+    if not is_coroutine and is_generator_function(function):
+        if recipe.generators != "replay":
+            raise generator_refused(function, kind)
+        from .replay_cached import replay_kind
+
+        make = replay_kind(function)
     if is_coroutine:
         from .async_cached import AsyncCached
 
         make = AsyncCached
-    elif kind is _COROUTINES:
+    elif kind == _COROUTINES:
         raise not_a_coroutine_function(function, kind)
+    if recipe.context:
+        recipe = recipe.in_context(function)
     if recipe.per_instance:
         if method is False:
             raise refused("per_instance", True, "False on a staticmethod, which has no instance")
@@ -287,12 +343,12 @@ def _rebuilt(descriptor: Any, recipe: Recipe, decorator: str) -> Any:
     """A descriptor of the same class with the decorated function inside."""
     cls = type(descriptor)
     if isinstance(descriptor, staticmethod):
-        return cls(_decorated(descriptor.__func__, recipe, decorator, method=False))
+        return cls(decorated(descriptor.__func__, recipe, decorator, method=False))
     method = recipe.method is not False
     if isinstance(descriptor, property):
-        getter = _decorated(descriptor.fget, recipe, decorator, method)
+        getter = decorated(descriptor.fget, recipe, decorator, method)
         return cls(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
     if isinstance(descriptor, cached_property):
-        return cls(_decorated(descriptor.func, recipe, decorator, method))
-    function = _decorated(descriptor.__func__, recipe, decorator, method)
+        return cls(decorated(descriptor.func, recipe, decorator, method))
+    function = decorated(descriptor.__func__, recipe, decorator, method)
     return BoundClassMethod(function) if cls is classmethod else cls(function)

@@ -11,7 +11,6 @@ from ._core import Gate
 from ._kinds import is_async_generator_function
 from ._memory_path import MemoryPath
 from ._replay import (
-    Recording,
     pass_for_generator_function,
     record,
     record_awaited,
@@ -22,6 +21,7 @@ from ._replay import (
 )
 from ._unhashable import answer_anyway
 from .cached import Cached
+from .codecs.recordings import Recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
         listener_errors: int = 0
         weight: int = 0
         max_weight: int | None = None
+        loads: int = 0
+        load_failures: int = 0
+        load_seconds: float = 0.0
+        stale_hits: int = 0
+        joined: int = 0
+        refreshes: int = 0
+        refresh_failures: int = 0
+        engine_errors: int = 0
+        refused_records: int = 0
+        unstored: int = 0
 
     class _Warmed(NamedTuple):
         called: int
@@ -42,8 +52,9 @@ else:  # typing is too slow an import for the decorated path
     _Stats = namedtuple(
         "_Stats",
         "hits misses stores evictions expirations removals collected bypasses currsize maxsize"
-        " rejections listener_errors weight max_weight",
-        defaults=(0, 0, 0, None),
+        " rejections listener_errors weight max_weight loads load_failures load_seconds stale_hits"
+        " joined refreshes refresh_failures engine_errors refused_records unstored",
+        defaults=(0, 0, 0, None, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0),
     )
     _Warmed = namedtuple("_Warmed", "called loaded fresh failed error", defaults=(None,))
 
@@ -81,6 +92,17 @@ class Stats(_Stats):
         listener_errors: How often the listener raised.
         weight: What all entries weigh together; 0 if they have no weights.
         max_weight: What they may weigh together; None if there is no such bound.
+        loads: How often the function, or a loader, returned; this and what follows is counted on
+            the miss path, so not for a `def` function that only keeps its results in memory.
+        load_failures: How often it raised.
+        load_seconds: How many seconds that took in all.
+        stale_hits: Calls that were answered by a value past its time, of the hits.
+        joined: Calls that waited for another's computation, of the misses.
+        refreshes: Values that were computed in the background.
+        refresh_failures: Those that weren't, since the function raised.
+        engine_errors: How often an engine couldn't serve.
+        refused_records: Records of an engine that couldn't be used.
+        unstored: Values that couldn't be stored.
     """
 
     __slots__ = ()

@@ -18,10 +18,13 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, ov
 from ._option_types import (
     Cause,
     Duration,
+    EngineLike,
     OnRemoval,
     Options,
     Policy,
     Progress,
+    Secrets,
+    StoreOptions,
     Ttl,
     Unhashable,
 )
@@ -42,6 +45,7 @@ __all__ = [
     "ClassCached",
     "Decorator",
     "Duration",
+    "EngineLike",
     "LruBoundCached",
     "LruCached",
     "LruClassCached",
@@ -50,6 +54,8 @@ __all__ = [
     "Options",
     "Policy",
     "Progress",
+    "Secrets",
+    "StoreOptions",
     "Ttl",
     "Unhashable",
 ]
@@ -120,6 +126,9 @@ class BoundCached(_Table[R], Protocol[P, R]):
 
     def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Whether this call would be a hit; leaves the order of use as it is."""
+
+    def invalidate_by(self, **argument: Any) -> Any:
+        """Forgets all entries of calls with this argument, given by name."""
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
         """The key of this call's entry."""
@@ -199,6 +208,9 @@ class AsyncBoundCached(_Table[R], Protocol[P, R]):
 
     async def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Whether this call would be a hit; leaves the order of use as it is."""
+
+    async def invalidate_by(self, **argument: Any) -> Any:
+        """Forgets all entries of calls with this argument, given by name."""
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
         """The key of this call's entry."""

@@ -56,9 +56,12 @@ class Wrapper(Gate):
     def _stats(self) -> Stats:
         table = self.table
         *counts, rejections = table.counters()
-        size = (len(table), table.maxsize)
-        weight = (table.weight, table.max_weight)
-        return Stats._make((*counts, *size, rejections, self._errors, *weight))
+        rest: tuple[Any, ...] = (
+            *(len(table), table.maxsize),
+            *(rejections, self._errors),
+            *(table.weight, table.max_weight),
+        )
+        return Stats(*counts, *rest)
 
     def cache_parameters(self) -> dict[str, Any]:
         """The `maxsize` and `typed` of the cache, in a new dict."""

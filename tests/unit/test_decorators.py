@@ -470,7 +470,7 @@ def test_acache_refuses_all_but_coroutine_functions(tc, what):
 
 
 def test_the_door_lists_what_is_there(tc):
-    assert tc.__all__ == sorted(tc.__all__)
+    assert tc.__all__ == sorted(tc.__all__, key=lambda name: (not name.isupper(), name))
     for name in tc.__all__:
         assert getattr(tc, name) is not None
     assert set(tc.__all__) <= set(dir(tc))

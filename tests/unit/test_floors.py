@@ -26,20 +26,22 @@ PACKAGE = Path(twat_cache.__file__).parent
 FLOORS = {
     0: [
         "errors", "stats", "_option_types", "types", "engine_types", "codec_types", "event_types",
-        "_duration", "_size",
+        "config_types", "_duration", "_size",
     ],
     1: ["_core_py"],
     2: [
         "_core", "_keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
-        "_weighing", "_pressure", "_options", "_recipe", "events", "_sinks",
-        "_log", "_run",
+        "_weighing", "_pressure", "_path_options", "_options", "_recipe", "events", "_sinks",
+        "_log", "_environment", "_settings", "_toml", "config", "_run",
     ],
     "3a": ["_stores", "steps"],
     3: ["engines"],
     4: ["_registry", "_open"],
     5: [
-        "_replay", "_path", "_tagging", "_memory_path", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "cached",
-        "async_cached", "replay_cached", "_per_instance", "decorators",
+        "_counted", "_folders", "_tiers", "_replay", "_path", "_store_of", "_tagging", "_bound",
+        "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "_memory_path", "cached",
+        "async_cached", "replay_cached", "_per_instance", "decorators", "engine_controls", "engine_cached",
+        "replay_engine_cached", "engine_decorators", "_operations", "cache",
     ],
     6: ["__init__"],
     7: ["testing", "cli", "__main__"],

@@ -462,7 +462,7 @@ def test_methods_may_be_async_generators(replaying):
 
 @pytest.fixture
 def replay(tc):
-    return import_module(f"{tc.__name__}._replay")
+    return import_module(f"{tc.__name__}.codecs.recordings")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class Tally:
 
     Attributes:
         name: What events call the cache.
+        found: Look-ups by hand that found a value.
+        missed: Those that didn't.
         origins: How many answers came from each origin but the function; see `call`.
         loads: How often the function returned.
         failures: How often it raised.
@@ -44,7 +46,9 @@ class Tally:
         "engine_errors",
         "failed_refreshes",
         "failures",
+        "found",
         "loads",
+        "missed",
         "name",
         "origins",
         "refreshes",
@@ -63,7 +67,7 @@ class Tally:
         """All counts are zero."""
         self.origins = [0, 0, 0, 0]
         self.loads = self.failures = self.refreshes = self.failed_refreshes = 0
-        self.engine_errors = self.refused = self.unstored = 0
+        self.engine_errors = self.refused = self.unstored = self.found = self.missed = 0
         self.seconds = 0.0
 
     def shown(self, call: Call) -> str:
@@ -72,6 +76,12 @@ class Tally:
 
     def _shown(self, place: Any) -> str:
         return "" if self._digest is None else self._digest(place)
+
+    def looked_up(self, found: int, missed: int) -> None:
+        """Values were looked up by hand."""
+        with self._lock:
+            self.found += found
+            self.missed += missed
 
     def answered(self, origin: int) -> None:
         """A call got its answer."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from threading import Lock
 from time import monotonic
+from weakref import WeakSet
 
 from .._run.effects import ask
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
     from .._run.drive import Steps
 
-__all__ = ["Tokens"]
+__all__ = ["Tokens", "in_use"]
 
 _SIZE = 16
 _MOST_NEAR = 10_000
+_everywhere: WeakSet[Tokens] = WeakSet()
 
 
 class Tokens:
@@ -45,6 +47,7 @@ class Tokens:
         self._lock = Lock()
         self.drops = 0
         """How often tags were dropped here."""
+        _everywhere.add(self)
 
     def key(self, tag: str) -> str:
         """Under which key the token of a tag is."""
@@ -122,3 +125,9 @@ class Tokens:
             self.drops += 1
             for tag in tags:
                 self._near.pop(tag, None)
+
+
+def in_use() -> list[Tokens]:
+    """One of those for each engine and prefix that are in use in this process."""
+    found = {(id(tokens.engine), tokens._prefix): tokens for tokens in list(_everywhere)}
+    return list(found.values())

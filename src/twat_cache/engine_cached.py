@@ -1,0 +1,244 @@
+"""What a function under `ucache`, `bcache` or `fcache` is, where its results are in an engine.
+
+    call ─► Gate ─ near table, if there is one ─► answer ─► cold key ─► miss path ─► engine
+
+Without a near table the gate has an empty one and calls on at once. With one, calls whose arguments
+are all ints, texts, bytes, bools or None, exactly, are found there by the arguments themselves;
+any others by their cold key, so that the table never takes for one what the engine tells apart.
+
+Every control is written once: what it does is steps, which a `def` function's control goes through
+at once, and a coroutine function's gives to be awaited.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import NoneType
+
+from ._bound import BoundCached
+from ._core import Gate, Table
+from ._keys.cold import ColdKeys
+from ._keys.plan import Plan, read_plan
+from ._path import Path
+from ._recipe import label_of, nanoseconds
+from ._run.call import Call
+from ._run.drive import arun, run
+from ._run.tally import Tally
+from ._store_of import engine_store, lasting
+from ._stores.in_tiers import TieredStore
+from ._tagging import tags_of_calls
+from .engine_controls import EngineControls
+from .errors import CacheKeyError
+from .wrapper import dress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._recipe import Recipe
+    from ._stores.engine_shelf import EngineShelf
+    from ._tiers import Tiers
+
+__all__ = ["AsyncEngineCached", "EngineCached"]
+
+_EXACT = frozenset({int, str, bytes, bool, NoneType})
+_UNREADABLE = Plan((), 0, 0, {}, True, True)
+
+
+class EngineCached(EngineControls):
+    """A function whose results are in an engine, with the controls of its cache. Thread-safe.
+
+    Args:
+        function: The function.
+        recipe: The options.
+        tiers: Where results are kept; the engine is given back by `close`.
+    """
+
+    _drive: Any = staticmethod(run)
+    _is_awaited = False
+    _is_typed = True
+
+    def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
+        dress(self, function)
+        self.__dict__["__wrapped__"] = function
+        self._recipe = recipe
+        self._function = self._computing(function)
+        self._engine = tiers.far
+        self._cold = ColdKeys(
+            function,
+            namespace=recipe.namespace,
+            version=recipe.version,
+            name=recipe.name,
+            ignore=recipe.ignore,
+            key=recipe.key,
+            context=recipe.context,
+        )
+        self._name = label_of(recipe, function)
+        self._tally = Tally(self._name)
+        plan = read_plan(function, ignore=recipe.ignore) or _UNREADABLE
+        self._binding = plan
+        tags = None
+        if recipe.tags is not None or recipe.invalidate_by:
+            tags = tags_of_calls(recipe, plan, self._cold.prefix)
+        self._tags = tags
+        self._far = engine_store(recipe, tiers.far, self._tally, tags)
+        self._store: EngineShelf | TieredStore = self._far
+        self._near: Table | None = None
+        if tiers.near:
+            self._store = self._before(self._far, tags)
+        leases = None
+        if recipe.single_flight == "process":
+            from ._stores.leases import Leases
+
+            leases = Leases(tiers.far, recipe.hard_timeout or 60.0, self._tally)
+        self._path = Path(
+            recipe,
+            self._store,
+            self._tally,
+            single=recipe.single_flight is not False,
+            leases=leases,
+            copier=recipe.copier,
+        )
+        self._open_gate()
+
+    def _computing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What is called on a miss."""
+        return function
+
+    def _before(self, far: EngineShelf, tags: Any) -> TieredStore:
+        """The store with a near table before the engine."""
+        from ._stores.in_table import TableStore, TimedTableStore
+        from ._stores.tag_index import TagIndex
+
+        recipe = self._recipe
+        index = None if tags is None else TagIndex(tags, False)
+
+        def gone(key: Any, _: object, cause: str) -> None:
+            index.gone(key, cause)  # type: ignore[union-attr]
+
+        options: dict[str, Any] = {"policy": recipe.policy, "timed": True}
+        if recipe.clock is not None:
+            options["clock"] = recipe.clock
+        if index is not None:
+            options.update(on_removal=gone, stale=0)
+        table = self._near = Table(recipe.maxsize, **options)
+
+        def terms(_: Any, shadow: Call) -> tuple[int | None, int]:
+            return None if shadow.ttl is None else nanoseconds(shadow.ttl), 1
+
+        if index is None:
+            near = TableStore(table, terms, recipe.copier)
+        else:
+            near = TimedTableStore(table, terms, recipe.copier, tags=index)
+            index.table = table
+        self._index = index
+        return TieredStore(near, far, lasting(recipe), self._hot)
+
+    def _open_gate(self) -> None:
+        recipe = self._recipe
+        if self._near is None:
+            Gate.__init__(self, self._answer, Table(0))
+            return
+        Gate.__init__(
+            self,
+            self.__wrapped__,
+            self._near,
+            plan=self._binding,
+            typed=True,
+            key=self._lone_key if recipe.key is not None or recipe.context else None,
+            copier=self._answering_by(),
+            awaitable=self._is_awaited,
+            on_miss=_answer_a_miss,
+            on_key_error=_answer_a_miss_without_key,
+        )
+
+    def _answering_by(self) -> Callable[[Any], Any] | None:
+        """What makes the answer of a hit in the near table, if that isn't the value itself."""
+        return self._recipe.copier
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else BoundCached(self, instance)
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def _answer(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Answers a call that the near table hasn't."""
+        try:
+            place = self._cold(args, kwargs)
+        except CacheKeyError:
+            if self._recipe.unhashable != "bypass":
+                raise
+            self.table.count_bypass()
+            return self.__wrapped__(*args, **kwargs)
+        return self._go(Call(place, place, self._function, args, kwargs))
+
+    def _go(self, call: Call) -> Any:
+        return self._path.go(call)
+
+    def _lone_key(self, /, *args: Any, **kwargs: Any) -> str:
+        return self._cold(args, kwargs)
+
+    def _hot(self, call: Call) -> tuple[Any, ...]:
+        """The call's key in the near table."""
+        if self._recipe.key is None and not self._recipe.context:
+            vector: tuple[Any, ...] | None = self.bind(call.args, dict(call.kwargs))
+            if vector is not None:
+                for part in vector:
+                    if type(part) not in _EXACT and type(part) is not type:
+                        break
+                else:
+                    return vector
+        return (call.place,)
+
+    def _call(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_forced: bool = False
+    ) -> Call:
+        place = self._cold(args, kwargs)
+        return Call(place, place, self._function, args, kwargs, is_forced=is_forced)
+
+
+class AsyncEngineCached(EngineCached):
+    """As `EngineCached`, of a coroutine function: the controls of one call are awaited."""
+
+    _drive: Any = staticmethod(arun)
+    _is_awaited = True
+
+    def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
+        super().__init__(function, recipe, tiers)
+        if sys.version_info >= (3, 12):
+            from inspect import markcoroutinefunction
+
+            markcoroutinefunction(self)
+
+    if sys.version_info < (3, 12):
+
+        @property
+        def _is_coroutine(self) -> Any:
+            """What makes `asyncio.iscoroutinefunction` say yes; `inspect`'s can't be told."""
+            from asyncio import coroutines
+
+            return coroutines._is_coroutine  # type: ignore[attr-defined]
+
+    def _go(self, call: Call) -> Any:
+        return self._path.ago(call)
+
+    def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
+        from ._warm import warm_awaiting
+
+        return warm_awaiting(self, calls, workers, progress, first)
+
+
+_MISSING: Any = object()
+
+
+def _answer_a_miss(gate: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A core's `on_miss` hook."""
+    return gate._answer(*args, **kwargs)
+
+
+def _answer_a_miss_without_key(
+    gate: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _: TypeError
+) -> Any:
+    """A core's `on_key_error` hook: the engine's key takes what can't be hashed."""
+    return gate._answer(*args, **kwargs)

@@ -1,0 +1,297 @@
+"""The decorators whose results may outlive the process: `ucache`, `bcache` and `fcache`."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+
+from ._folders import get_cache_path
+from ._kinds import is_coroutine_function, is_generator_function
+from ._options import generator_refused, not_a_function
+from ._path_options import OF_BYTES
+from ._recipe import Recipe
+from ._tiers import Tiers, tiers_of
+from .config import CacheConfig, settled
+from .decorators import decorated, is_decoratable
+from .engine_cached import AsyncEngineCached, EngineCached
+from .errors import ConfigurationError, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ParamSpec, TypeVar
+
+    from typing_extensions import Unpack
+
+    from . import types as t
+    from .config_types import ConfigOptions, EngineLike
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+if not TYPE_CHECKING:
+
+    def overload(signature):
+        """Drops a signature that is there for type checkers only."""
+
+
+else:
+    from typing import overload
+
+__all__ = ["bcache", "decorate", "fcache", "ucache"]
+
+_UCACHE, _BCACHE, _FCACHE = "ucache", "bcache", "fcache"
+_OF_A_TABLE = ("policy", "weigher", "max_weight", "memory_limit", "on_removal")
+_OF_ITS_OWN_TABLE = ("weigher", "max_weight", "memory_limit", "on_removal")
+_OF_MEMORY = ("method", "per_instance")
+
+
+@overload
+def ucache(function: t.AnyProperty, /) -> t.AnyProperty: ...
+@overload
+def ucache(function: staticmethod[P, t.Coro[R]], /) -> t.AsyncCachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def ucache(function: staticmethod[P, R], /) -> t.CachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def ucache(function: classmethod[Any, P, t.Coro[R]], /) -> t.AsyncCachedClassMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def ucache(function: classmethod[Any, P, R], /) -> t.CachedClassMethod[P, R]: ...
+@overload
+def ucache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def ucache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
+@overload
+def ucache(
+    engine: EngineLike | CacheConfig = None, /, **options: Unpack[ConfigOptions]
+) -> t.Decorator: ...
+def ucache(*given: Any, **options: Any) -> Any:  # noqa: D417 - those of mcache are told there
+    """Caches a function's results in any engine, which a URL names; makes a `Cached`.
+
+    Use it bare, `@ucache`, or with an engine and options, `@ucache("sqlite:///cache.db", ttl=60)`.
+    One computation of each key runs at a time. A key is the call's arguments, recursively by value
+    and type, so calls share a result only if they can't be told apart. When the engine can't
+    serve, the function is called, and `stats()` and events tell. Safe to call from any thread and
+    task.
+
+    Args:
+        engine: Where results are kept: None (what `TWAT_CACHE_URL` says, or memory), `"memory"`,
+            a URL such as `"sqlite:///cache.db"`, an engine, a list of these from near to far, of
+            which only the first may be `"memory"`, or a `CacheConfig`.
+        maxsize: Most entries in memory, in an engine none.
+        max_bytes: Most bytes, of an engine that can be bounded, or of memory.
+        namespace: Keeps apart what shares an engine, such as applications or tenants.
+        version: A text; results of another version aren't found. `"source"` is a digest of the
+            function's code.
+        codec: How values are written: `"msgpack"`, `"json"`, `"pickle"` (which needs `secret=`),
+            or a codec.
+        compress: `"zlib"`, `"lz4"` or `"zstd"`, for values that get smaller by it; None doesn't.
+        secret: Signs what is stored: a text or bytes, or several, the first for writing and all
+            for reading. What wasn't signed so is a miss.
+        encrypt: Encrypts it, likewise.
+        checksum: Whether values of more than 4 KB have a checksum, too.
+        strict: Whether a value that the codec can't carry is a `SerializationError`; it is
+            returned and not stored otherwise, and warned of once.
+        unsafe: Whether to read pickles without a secret, from a store that nobody else can write.
+        stale: How long a value may answer past its time, while a new one is computed in the
+            background, or if that fails.
+        refresh_ahead: From which part of its ttl on (0 to 1) a value that is asked for is computed
+            anew in the background.
+        beta: Computes anew at random moments before a value's end, the earlier the longer it
+            takes (XFetch); 1 is the best, above it is earlier.
+        soft_timeout: How long a call that finds a stale value waits for the new one.
+        hard_timeout: How long a call waits for the function at most; then `LoadTimeoutError`.
+        retry: How often, or on which terms, a function that raises is called again.
+        cache_exceptions: A dict from exception classes to how long one of them is kept and raised
+            again.
+        single_flight: Whether those who miss one key share a computation: True in this process,
+            `"process"` in all processes that share the engine, False each computes.
+        tags: Names of groups, or a function of the call's arguments that gives them, which
+            `invalidate_tags` drops.
+        tag_ttl: How long a tag may be taken for valid without asking the engine.
+        invalidate_by: Parameters by which `invalidate_by(name=value)` drops entries.
+        context: Context variables whose values belong to the key.
+        generators: `"replay"` keeps what a generator function gives, and replays it.
+        options: `ttl`, `tti`, `jitter`, `key`, `ignore`, `cache_if`, `copy`, `name` and `clock`
+            are as for `mcache`.
+
+    Raises:
+        ConfigurationError: An option has a value that isn't accepted, or the engine can't honour
+            it.
+        EngineNotAvailableError: The engine's library isn't installed.
+    """
+    if given and is_decoratable(given[0]) and not hasattr(given[0], "capabilities"):
+        if len(given) > 1:
+            raise TypeError("ucache() takes a function, or an engine and options")
+        engine, settings = settled(None, options)
+        return decorate(given[0], engine, settings, _UCACHE)
+    if len(given) > 1:
+        raise TypeError(f"ucache() takes an engine and options by name, not {len(given)} engines")
+    engine, settings = settled(given[0] if given else options.pop("engine", None), options)
+    return _decorator(engine, settings, _UCACHE)
+
+
+@overload
+def bcache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def bcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
+@overload
+def bcache(
+    folder_name: str | None = None,
+    maxsize: None = None,
+    ttl: t.Ttl = None,
+    **options: Unpack[t.StoreOptions],
+) -> t.Decorator: ...
+def bcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
+    """Caches a function's results on the disk, so that they survive a restart.
+
+    The processes of a machine share them. Small values are in an SQLite file, large ones in files
+    beside it, in a folder that only its owner can enter.
+
+    Args:
+        folder_name: A plain name of a folder under the user's cache directory, see
+            `get_cache_path`, or an absolute path; None is `"default"`. Functions may share one.
+        maxsize: None: a disk is bounded by `max_bytes`.
+        ttl: As for `mcache`.
+        options: Those of `ucache`.
+
+    Raises:
+        ConfigurationError: An option has a value that isn't accepted, or can't be honoured.
+        PathError: The folder's name would lead elsewhere.
+    """
+    return _local("disk", ("folder_name", "maxsize", "ttl"), given, options, _BCACHE)
+
+
+@overload
+def fcache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def fcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
+@overload
+def fcache(
+    folder_name: str | None = None, /, *, ttl: t.Ttl = None, **options: Unpack[t.StoreOptions]
+) -> t.Decorator: ...
+def fcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
+    """Caches a function's results in one file each: made for large arrays and blobs.
+
+    A numpy array comes back as a read-only view of the mapped file, without a copy.
+
+    Args:
+        folder_name: As for `bcache`; it must be another folder.
+        options: Those of `ucache`.
+
+    Raises:
+        ConfigurationError: An option has a value that isn't accepted, or can't be honoured.
+        PathError: The folder's name would lead elsewhere.
+    """
+    return _local("file", ("folder_name",), given, options, _FCACHE)
+
+
+def _local(
+    scheme: str, names: tuple[str, ...], given: tuple[Any, ...], options: dict[str, Any], kind: str
+) -> Any:
+    """A decorator with a folder of its own; or at once what it makes of a function."""
+    function = None
+    if given and is_decoratable(given[0]):
+        function, given = given[0], given[1:]
+    named = dict(zip(names, given))  # noqa: B905 - more are refused next
+    if len(named) < len(given) or not named.keys().isdisjoint(options):
+        raise TypeError(f"{kind}() takes {', '.join(names)} by position, each once")
+    options = {**named, **options}
+    folder = get_cache_path(options.pop("folder_name", None))
+    if kind == _FCACHE and folder == get_cache_path():
+        folder = get_cache_path("files")
+    from urllib.parse import quote
+
+    url = f"{scheme}://{quote(folder)}" if folder[:1] == "/" else f"{scheme}:///{quote(folder)}"
+    if function is not None:
+        return decorate(function, url, options, kind)
+    return _decorator(url, options, kind)
+
+
+def _decorator(engine: Any, options: dict[str, Any], kind: str) -> Any:
+    """The decorator proper; options are judged now, and the engine opened by the function."""
+    Recipe({name: value for name, value in options.items() if name != "max_bytes"})
+    return partial(_decorate_later, engine=engine, options=options, kind=kind)
+
+
+def _decorate_later(function: Any, *, engine: Any, options: dict[str, Any], kind: str) -> Any:
+    return decorate(function, engine, options, kind)
+
+
+def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> Any:
+    """What a decorator with these options makes of a function, or of a descriptor around one."""
+    if isinstance(function, (staticmethod, classmethod, property, cached_property)):
+        return _rebuilt(function, engine, options, kind)
+    if not callable(function):
+        raise not_a_function(function, kind)
+    max_bytes = options.get("max_bytes")
+    far_options = {} if max_bytes is None else {"max_bytes": max_bytes}
+    tiers = tiers_of(engine, far_options if not _is_memory_alone(engine) else {})
+    if tiers.far is None:
+        return decorated(function, _recipe_of_memory(options), kind)
+    options = {name: value for name, value in options.items() if name != "max_bytes"}
+    recipe = Recipe(options)
+    _judge(recipe, options, tiers, kind)
+    if is_generator_function(function):
+        if recipe.generators != "replay":
+            raise generator_refused(function, kind)
+        from .replay_engine_cached import replay_kind_of_engines
+
+        return replay_kind_of_engines(function)(function, recipe, tiers)
+    make = AsyncEngineCached if is_coroutine_function(function) else EngineCached
+    if make is EngineCached and tiers.far.capabilities.async_:
+        raise ConfigurationError(
+            f"{kind}: this engine's methods are coroutine functions, so it can't serve a function "
+            "that isn't one; accepted: an async def, or the engine's blocking kind"
+        )
+    return make(function, recipe, tiers)
+
+
+def _is_memory_alone(engine: Any) -> bool:
+    return not tiers_named(engine)
+
+
+def tiers_named(engine: Any) -> list[Any]:
+    """The engines that were named, besides memory."""
+    given = engine if isinstance(engine, (list, tuple)) else [engine]
+    return [one for one in given if one not in (None, "memory", "memory:")]
+
+
+def _recipe_of_memory(options: dict[str, Any]) -> Recipe:
+    """The options for a table alone, where those of bytes say nothing."""
+    if options.get("single_flight") == "process":
+        raise refused("single_flight", "process", "True or False in memory")
+    Recipe(options)  # those that are left out are judged, too
+    moot = (*OF_BYTES, "tag_ttl")
+    kept = {name: value for name, value in options.items() if name not in moot}
+    return Recipe({"typed": True, "single_flight": True, **kept})
+
+
+def _judge(recipe: Recipe, options: dict[str, Any], tiers: Tiers, kind: str) -> None:
+    """Refuses what an engine can't honour."""
+    kept = _OF_ITS_OWN_TABLE if tiers.near else _OF_A_TABLE
+    for name in (*kept, *_OF_MEMORY):
+        if options.get(name) not in (None, False) and options[name] != getattr(Recipe, name):
+            raise refused(name, options[name], f"none by {kind} in an engine: it is of memory")
+    if options.get("typed") is False:
+        raise refused("typed", False, "True: in an engine, keys are always told by type")
+    if options.get("maxsize") is not None and not tiers.near:
+        raise refused("maxsize", options["maxsize"], "None in an engine; max_bytes= bounds it")
+    can = tiers.far.capabilities
+    if recipe.tti is not None and not can.touch:
+        raise refused("tti", options["tti"], "None: this engine can't prolong an entry's life")
+    if recipe.single_flight == "process" and not can.swap:
+        raise refused("single_flight", "process", "True or False: this engine can't compare")
+
+
+def _rebuilt(descriptor: Any, engine: Any, options: dict[str, Any], kind: str) -> Any:
+    """A descriptor of the same class with the decorated function inside."""
+    cls = type(descriptor)
+    if isinstance(descriptor, property):
+        getter = decorate(descriptor.fget, engine, options, kind)
+        return cls(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
+    if isinstance(descriptor, cached_property):
+        return cls(decorate(descriptor.func, engine, options, kind))
+    function = decorate(descriptor.__func__, engine, options, kind)
+    if cls is classmethod:
+        from ._bound import BoundClassMethod
+
+        return BoundClassMethod(function)
+    return cls(function)
