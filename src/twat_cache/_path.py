@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ._run.drive import arun, run
 from ._run.early import RefreshAhead, XFetch
 from ._run.flight import Flights, running_loop
@@ -109,3 +111,15 @@ def early_of(recipe: Recipe) -> Early | None:
     if recipe.refresh_ahead is not None:
         return RefreshAhead(recipe.refresh_ahead)
     return XFetch(recipe.beta) if recipe.beta else None
+
+
+if os.environ.get("TWAT_CACHE_LOG"):  # asked once, when the first such path is made
+    from ._log import log_if_asked
+
+    log_if_asked()
+
+
+if environ.get("TWAT_CACHE_LOG"):  # the first cache with something to log is being made
+    from ._log import log_if_asked
+
+    log_if_asked()

@@ -43,7 +43,7 @@ FLOORS = {
         "async_cached", "replay_cached", "_per_instance", "decorators", "engine_controls", "engine_cached",
         "replay_engine_cached", "engine_decorators", "_operations", "cache",
     ],
-    6: ["__init__"],
+    6: ["context", "__init__"],
     7: ["testing", "cli", "__main__"],
 }  # fmt: skip
 """The rooms of a floor stand in order: each may import those before it."""
