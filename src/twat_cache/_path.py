@@ -117,9 +117,3 @@ if os.environ.get("TWAT_CACHE_LOG"):  # asked once, when the first such path is 
     from ._log import log_if_asked
 
     log_if_asked()
-
-
-if environ.get("TWAT_CACHE_LOG"):  # the first cache with something to log is being made
-    from ._log import log_if_asked
-
-    log_if_asked()
