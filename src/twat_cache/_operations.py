@@ -7,6 +7,7 @@ from weakref import WeakSet
 from ._core import Table
 from ._counted import counted
 from ._duration import seconds
+from ._keys.digests import digest_of_own
 from ._path import Path
 from ._recipe import Recipe, nanoseconds
 from ._run.call import Call
@@ -17,7 +18,7 @@ from ._stores.engine_shelf import added
 from ._stores.table_shelf import TableShelf
 from ._stores.tag_index import TagIndex
 from ._stores.tier_shelf import TierShelf
-from ._tiers import Tiers, give_back, tiers_of
+from ._tiers import give_back, tiers_of
 from .config import settled
 from .errors import CacheKeyError, ConfigurationError, refused
 from .stats import Stats
@@ -57,10 +58,10 @@ class Operations:
         engine_options = _taken(options, "max_bytes")
         self._given = (dict(options), engine_options)
         self._recipe = recipe = Recipe({"ttl": None, **options})
-        self._tiers: Tiers = tiers_of(engine, engine_options)
+        self._tiers = tiers = tiers_of(engine, engine_options)
         self._prefix = f"{escaped(recipe.namespace)}::"
         name = recipe.name or type(self).__name__
-        self._tally = Tally(name)
+        self._tally = Tally(name, None if tiers.far is None else digest_of_own)
         self._index: TagIndex | None = None
         self._shelf: Any = self._shelves(engine_options)
         self._path = Path(

@@ -18,6 +18,7 @@ from types import NoneType
 from ._bound import BoundCached
 from ._core import Gate, Table
 from ._keys.cold import ColdKeys
+from ._keys.digests import digest_of_call
 from ._keys.plan import Plan, read_plan
 from ._path import Path
 from ._recipe import label_of, nanoseconds
@@ -75,7 +76,7 @@ class EngineCached(EngineControls):
             context=recipe.context,
         )
         self._name = label_of(recipe, function)
-        self._tally = Tally(self._name)
+        self._tally = Tally(self._name, digest_of_call)
         plan = read_plan(function, ignore=recipe.ignore) or _UNREADABLE
         self._binding = plan
         tags = None
