@@ -221,7 +221,7 @@ class Operations:
         whole = self._prefix[:-1]  # and functions', whose names stand between the colons
         yield from self._shelf.drop_all(whole)
         for function in list(self._functions):
-            function._forget_near_all()
+            getattr(function, "_forget_near", function.cache_clear)()
 
     def _ping(self) -> Steps[None]:
         if self._tiers.far is not None:
@@ -284,8 +284,7 @@ class Operations:
 
         def decorator(function: Any) -> Any:
             made = decorate(function)
-            if hasattr(made, "_forget_near_all"):
-                self._functions.add(made)
+            self._functions.add(made)
             return made
 
         return decorator if function is None else decorator(function)

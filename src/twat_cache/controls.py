@@ -304,9 +304,6 @@ class Controls(Wrapper):
             self._behind.path.forget_all()
             self._behind.tags.drop(tags)
 
-    def _forget_near_all(self) -> None:
-        self.cache_clear()
-
     def _forget_counts(self) -> None:
         if self._behind is not None:
             self._behind.clear()

@@ -82,10 +82,10 @@ class EngineControls(Wrapper):
         self._path.forget(call.place)
         (found,) = yield from self._far.read([call.place])
         yield from self._far.drop([call.place])
-        self._forget_near(call)
+        self._forget_nearby(call)
         return found is not None and found.left > 0 and not found.raised
 
-    def _forget_near(self, call: Call) -> None:
+    def _forget_nearby(self, call: Call) -> None:
         near = self._near
         if near is not None:
             near.discard(self._hot(call))
@@ -159,7 +159,7 @@ class EngineControls(Wrapper):
             yield from self._far.write({call.place: value}, lasts, tags)
         else:
             yield from self._far.drop([call.place])
-        self._forget_near(call)
+        self._forget_nearby(call)
 
     def _lasts_by_hand(self, call: Call, value: Any) -> float | None:
         life = self._recipe.life
@@ -204,7 +204,7 @@ class EngineControls(Wrapper):
         if self._near is not None and self._index is not None:
             self._index.drop(tags)
 
-    def _forget_near_all(self) -> None:
+    def _forget_near(self) -> None:
         self._path.forget_all()
         if self._near is not None:
             self._near.clear()

@@ -25,7 +25,7 @@ PACKAGE = Path(twat_cache.__file__).parent
 
 FLOORS = {
     0: [
-        "errors", "stats", "_option_types", "types", "engine_types", "codec_types", "event_types",
+        "errors", "stats", "engine_types", "codec_types", "_option_types", "types", "event_types",
         "config_types", "_duration", "_size",
     ],
     1: ["_core_py"],
