@@ -397,3 +397,32 @@ def test_with_an_engine_the_environment_is_not_asked(tc, config, no_environment,
     assert ("null:", {}) == config.settled(tc.CacheConfig("null:"), {})
     with pytest.raises(tc.ConfigurationError, match="TWAT_CACHE_TTL"):
         config.settled(None, {})
+
+
+def test_a_configuration_takes_the_place_of_an_engine(tc):
+    config = tc.CacheConfig("sqlite:///:memory:", namespace="shop", stale="1h")
+
+    @tc.ucache(config, ttl="10m")
+    def f():
+        return 1
+
+    assert f.cache_key().startswith("shop:")
+    assert 1 == f()
+    with pytest.raises(tc.ConfigurationError, match="without ttl="):
+        tc.ucache(config)(lambda: 1)
+
+
+def test_a_decorator_without_an_engine_asks_the_environment(
+    tc, tmp_path, no_environment, monkeypatch
+):
+    monkeypatch.setenv("TWAT_CACHE_URL", f"sqlite:///{tmp_path}/cache.db")
+    monkeypatch.setenv("TWAT_CACHE_NAMESPACE", "staging")
+
+    @tc.ucache
+    def f():
+        return 1
+
+    assert f.cache_key().startswith("staging:")
+    assert 1 == f()
+    f.close()
+    assert (tmp_path / "cache.db").exists()

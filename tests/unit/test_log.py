@@ -337,3 +337,27 @@ def test_nothing_of_it_is_loaded_before_it_is_asked_for():
         check=True,
     )
     assert "set()" == done.stdout.strip()
+
+
+MISSES = """
+import sys
+sys.modules["loguru"] = None
+from twat_cache import mcache, ucache
+mcache(abs)(-1)
+f = ucache("sqlite:///:memory:", name="f")(abs)
+f(-1), f(-1)
+"""
+
+
+def test_the_switch_shows_what_misses_do_and_nothing_of_hits():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", MISSES],
+        env=worlds.environment("pure") | {"TWAT_CACHE_LOG": "DEBUG"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded, stored = done.stderr.splitlines()
+    assert " twat_cache: loaded cache=f key=" in loaded
+    assert " twat_cache: stored cache=f key=" in stored
