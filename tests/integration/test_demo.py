@@ -60,10 +60,17 @@ def test_times_are_plausible(small_demo: dict[str, Any]) -> None:
         assert each["lru_cache_hit_ns"] > 0
 
 
+def test_a_second_start_answers_from_disk(small_demo: dict[str, Any]) -> None:
+    first, second = small_demo["disk"]
+    assert (40, 0) == (first["computed"], first["from_disk"])
+    assert (0, 40) == (second["computed"], second["from_disk"])
+    assert first["lines"] == second["lines"] > 0
+
+
 def test_piped_output_is_plain_lines() -> None:
     done = run("demo", "--no-pure", *SMALL)
     assert 0 == done.returncode, done.stderr
-    for word in ("cold pass", "warm pass", "hits", "misses", "one hit", "functools.lru_cache"):
+    for word in ("cold pass", "warm pass", "misses", "one hit", "functools.lru_cache", "2nd start"):
         assert word in done.stdout
     assert "cold pass: 40 to do\n" in done.stderr
     assert "cold pass: done in" in done.stderr

@@ -60,6 +60,19 @@ def comparison(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     )
 
 
+def disk_tier(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """What a process found when it was started, and what it found when it was started again."""
+    times = first["seconds"] / second["seconds"]
+    same = first["lines"] == second["lines"]
+    lines = ["\nbcache: results on the disk survive a restart"]
+    for name, start in (("1st start", first), ("2nd start", second)):
+        note = f"{start['computed']:,} files parsed, {start['from_disk']:,} answered from disk"
+        lines.append(_row(name, _seconds(start["seconds"]), note))
+    answers = "the same" if same else "DIFFERENT"
+    lines.append(f"The second start took 1/{times:,.0f} of the time; its answers are {answers}.")
+    return "\n".join(lines)
+
+
 def no_second_run(core: str) -> str:
     """Why there is only one section."""
     if core == "pure":

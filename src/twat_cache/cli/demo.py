@@ -1,7 +1,7 @@
 """`python -m twat_cache demo`: the library at its main job, on this interpreter's own sources.
 
 One run happens in this process, on whichever core was chosen; the other in a child process that
-was told to use the pure core.
+was told to use the pure core. Then a process with a disk tier is started twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from .. import core_info
-from . import _hit_cost, _report, _stdlib_index
+from . import _disk_tier, _hit_cost, _report, _stdlib_index
 from ._progress import Progress
 from .info import installed_version, interpreter
 
@@ -22,7 +22,7 @@ CHUNK = 5_000
 
 
 def run(*, lookups: int, files: int | None, with_pure: bool, as_json: bool) -> int:
-    """Run the demo on this process's core, then on the pure one, and print what came out.
+    """Run the demo on this process's core, on the pure one, and on disk; print what came out.
 
     Args:
         lookups: Length of the stream of look-ups.
@@ -59,8 +59,13 @@ def run(*, lookups: int, files: int | None, with_pure: bool, as_json: bool) -> i
             print(_report.comparison(first, second))
     elif not as_json:
         print(_report.no_second_run(first["core"]))
+    starts = _disk_tier.two_starts(files)
+    if starts is None:
+        return 1
     if as_json:
-        print(json.dumps({**head, "runs": runs}, indent=2))
+        print(json.dumps({**head, "runs": runs, "disk": starts}, indent=2))
+    else:
+        print(_report.disk_tier(*starts))
     return 0
 
 
