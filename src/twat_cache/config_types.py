@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from ._option_types import EngineLike, Policy, StoreOptions, Ttl
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from ._option_types import Policy, StoreOptions, Ttl
+from .engine_types import AsyncEngine, Engine
 
 __all__ = ["ConfigDict", "ConfigOptions", "EngineLike"]
+
+EngineLike: TypeAlias = str | Engine | AsyncEngine | Sequence[str | Engine | AsyncEngine] | None
 
 
 class ConfigOptions(StoreOptions, total=False):
