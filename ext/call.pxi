@@ -533,10 +533,10 @@ cdef int keep(
     if gate.weigh is not None:
         weight = as_int64(gate.weigh(<object> value, args_of(call), kwargs_of(call)))
     if gate.copier is None:
-        write(table, look, value, lasts, weight, False, absent, flight)
+        write(table, look, value, lasts, weight, False, absent, flight, NULL)
         return 0
     stored = gate.copier(<object> value)
-    write(table, look, <PyObject*> stored, lasts, weight, False, absent, flight)
+    write(table, look, <PyObject*> stored, lasts, weight, False, absent, flight, NULL)
     return 0
 
 

@@ -361,6 +361,28 @@ cdef class Table:
         let_go(s)
         return value
 
+    def look(self, key):
+        cdef Look look
+        cdef object value = None
+        cdef int64_t fresh = INT64_MAX, end = INT64_MAX
+        cdef Store* s = &self.store
+        cdef bint found
+        self.see(key, &look)
+        look.now = self.read_clock() if s.detour & WATCHFUL else UNREAD
+        seize(s)
+        i = locate(s, &look)
+        if i == ERROR:
+            let_go(s)
+            raise_again()
+        found = i != NONE and look.now < s.valid_until and not is_dead(s, at(s, i), look.now)
+        if found:
+            value = <object> at(s, i).value
+            if s.fresh_at:
+                fresh = wide(at(s, i), s.fresh_at)[0]
+                end = wide(at(s, i), s.stale_at if s.stale_at else s.fresh_at)[0]
+        let_go(s)
+        return (value, moment(fresh), moment(end)) if found else None
+
     def items(self):
         return [(key, value) for key, value, _, _ in self.dump()]
 
@@ -455,7 +477,7 @@ cdef class Table:
         self.see(key, &look)
         self.ground(look.hash, False)
         write(self, &look, <PyObject*> value, lasts_for(self, ttl), as_int64(weight), True, UINT64_MAX,
-              NULL)
+              NULL, NULL)
 
     def depart(self, key):
         cdef Look look
@@ -477,7 +499,26 @@ cdef class Table:
             view(&self.store, flight.key, &look)
             look.hash = flight.link.hash
             return bool(write(self, &look, <PyObject*> value, lasts_for(self, ttl), as_int64(weight),
-                              replace, UINT64_MAX, &flight.link))
+                              replace, UINT64_MAX, &flight.link, NULL))
+        finally:
+            flight.end()
+
+    def land_until(self, Flight flight not None, value, fresh, end, *, weight=1, bint replace=False):
+        cdef Look look
+        cdef Until until
+        if flight.table is not self:
+            raise ValueError("this flight is of another table")
+        try:
+            if self.stale is None:
+                raise ValueError(
+                    "a table without stale= has no room for the end of what is stale"
+                )
+            until.end = INT64_MAX if end is None else as_int64(end)
+            until.fresh = min(until.end, INT64_MAX if fresh is None else as_int64(fresh))
+            view(&self.store, flight.key, &look)
+            look.hash = flight.link.hash
+            return bool(write(self, &look, <PyObject*> value, 0, as_int64(weight),
+                              replace, UINT64_MAX, &flight.link, &until))
         finally:
             flight.end()
 
@@ -495,14 +536,14 @@ cdef class Table:
         if i == ERROR:
             let_go(s)
             raise_again()
-        if i != NONE and is_fresh(s, at(s, i), look.now):
-            self.drop_entry(i, EXPLICIT)
-            return True
-        if i != NONE and is_dead(s, at(s, i), look.now):
-            self.drop_entry(i, EXPIRED)
-        else:
+        if i == NONE:
             let_go(s)
-        return False
+            return False
+        if is_dead(s, at(s, i), look.now):
+            self.drop_entry(i, EXPIRED)
+            return False
+        self.drop_entry(i, EXPLICIT)
+        return True
 
     def clear(self):
         self.empty(EXPLICIT)

@@ -15,6 +15,16 @@ cdef int64_t as_int64(number) except? -1:
         return INT64_MAX if number > 0 else -INT64_MAX
 
 
+cdef object moment(int64_t deadline):
+    """A deadline as Python sees it."""
+    return None if deadline == INT64_MAX else deadline
+
+
+cdef struct Until:                  # deadlines that an entry brings along
+    int64_t fresh
+    int64_t end
+
+
 cdef int write(
     Table self,
     Look* look,
@@ -24,10 +34,12 @@ cdef int write(
     bint replace,
     uint64_t absent,
     FlightLink* flight,
+    const Until* until,
 ) except -1:
     """Stores a value; 1 if it did, 0 if a fresh one was there or `flight` has been grounded.
 
-    `absent` is the count of changes at which the key was known not to be there.
+    `absent` is the count of changes at which the key was known not to be there. `lasts` says how
+    long the value lasts, unless it comes with deadlines of its own.
     """
     cdef Store* s = &self.store
     cdef Spoils spoils
@@ -49,7 +61,8 @@ cdef int write(
     if s.timer_at:
         self.reclaim(now, &spoils)
     stored = write_inside(
-        self, look, value, now, lasts, weight, replace, absent, flight, packed, owner, &spoils
+        self, look, value, now, lasts, weight, replace, absent, flight, until, packed, owner,
+        &spoils,
     )
     let_go(s)
     settle(self, &spoils)
@@ -67,7 +80,8 @@ cdef enum:
 
 cdef inline int write_inside(
     Table self, Look* look, PyObject* value, int64_t now, int64_t lasts, int64_t weight,
-    bint replace, uint64_t absent, FlightLink* flight, tuple packed, Owner owner, Spoils* spoils,
+    bint replace, uint64_t absent, FlightLink* flight, const Until* until, tuple packed,
+    Owner owner, Spoils* spoils,
 ) noexcept:
     """The part of a write that has the Store to itself. What leaves is among the spoils."""
     cdef Store* s = &self.store
@@ -93,7 +107,7 @@ cdef inline int write_inside(
     if i != NONE:
         if not replace and is_fresh(s, at(s, i), now):
             return 0
-        return replace_value(self, i, value, now, lasts, weight, spoils)
+        return replace_value(self, i, value, now, lasts, until, weight, spoils)
     if s.weight_at:
         while s.used and self.is_full(1, weight):
             i = victim_of(s)
@@ -130,7 +144,7 @@ cdef inline int write_inside(
     for j in range(s.width):
         tc_own(key_of(e)[j])
     count_collectable(s, value, key_of(e), 1)
-    set_columns(s, e, now, lasts, self.stale_for, weight)
+    set_columns(s, e, now, lasts, self.stale_for, until, weight)
     put_in(s, i, look.hash)
     if s.weak:
         if not owner.listed:        # its last entry left just now, or the table was cleared
@@ -145,8 +159,8 @@ cdef inline int write_inside(
 
 
 cdef int replace_value(
-    Table self, uint32_t i, PyObject* value, int64_t now, int64_t lasts, int64_t weight,
-    Spoils* spoils,
+    Table self, uint32_t i, PyObject* value, int64_t now, int64_t lasts, const Until* until,
+    int64_t weight, Spoils* spoils,
 ) noexcept:
     """A new value for an entry that keeps its key, and counts as used."""
     cdef Store* s = &self.store
@@ -167,7 +181,7 @@ cdef int replace_value(
         s.weight -= wide(e, s.weight_at)[0]
     if s.timer_at:
         unschedule(s, i)
-    set_columns(s, e, now, lasts, self.stale_for, weight)
+    set_columns(s, e, now, lasts, self.stale_for, until, weight)
     if s.timer_at:
         schedule(s, i)
     touch(s, i)
@@ -185,12 +199,15 @@ cdef uint32_t locate(Store* s, Look* look) noexcept:
 
 
 cdef void set_columns(
-    Store* s, Entry* e, int64_t now, int64_t lasts, int64_t stale_for, int64_t weight
+    Store* s, Entry* e, int64_t now, int64_t lasts, int64_t stale_for, const Until* until,
+    int64_t weight,
 ) noexcept:
     if s.fresh_at:
-        wide(e, s.fresh_at)[0] = later(now, lasts)
+        wide(e, s.fresh_at)[0] = later(now, lasts) if until == NULL else until.fresh
     if s.stale_at:
-        wide(e, s.stale_at)[0] = later(wide(e, s.fresh_at)[0], stale_for)
+        wide(e, s.stale_at)[0] = (
+            later(wide(e, s.fresh_at)[0], stale_for) if until == NULL else until.end
+        )
     if s.idle_at:
         wide(e, s.idle_at)[0] = later(now, s.idle_for)
     if s.weight_at:

@@ -140,7 +140,7 @@ class Entry:
         key: What it is filed under: a `Key`, or a lone int or str.
         value: What was stored.
         fresh: From this reading of the clock on it doesn't answer; None is never.
-        stale: From this one on it isn't kept either; None is the same as `fresh`.
+        stale: From this one on it isn't kept either; None is never.
         idle: If it isn't used it is dead from here on; None is never.
         owner: The instance that its key begins with, held weakly, or None.
         weight: Its weight, 0 in a table without weights.
@@ -215,8 +215,7 @@ class Entry:
     def end(self) -> int | None:
         """The moment from which on it is of no more use; None is never."""
         stale, idle = self.stale, self.idle  # read once: another thread may store anew
-        last = self.fresh if stale is None else stale
-        return idle if last is None or (idle is not None and idle < last) else last
+        return idle if stale is None or (idle is not None and idle < stale) else stale
 
 
 def _take_over_alone(entry: Entry, new: Entry) -> Any:

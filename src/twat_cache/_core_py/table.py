@@ -139,7 +139,8 @@ class Table(Store):
             nor `max_weight` bounds the table, order of insertion is kept instead.
         width: Number of objects in every key, or None if keys differ in length.
         ttl: Nanoseconds an entry stays fresh, or None.
-        stale: Nanoseconds an entry is kept, unanswered, after its TTL.
+        stale: Nanoseconds an entry is kept, unanswered, after its TTL; where there are any, 0
+            too, entries may bring an end of their own by `land_until`.
         tti: Nanoseconds after which an entry that was not used is dead, or None.
         timed: Keep deadlines even without a `ttl`, for entries that bring their own.
         weak: The first object of each key is held weakly and told by identity.
@@ -322,6 +323,10 @@ class Table(Store):
         end = entry.end()
         return end is not None and now >= end and not self._is_over(now)
 
+    def _is_kept_at(self, now: int, entry: Entry) -> bool:
+        """Whether the entry is of use now, if only as a stale one."""
+        return not (self._is_over(now) or self._is_dead(entry, now))
+
     def _is_over(self, now: int) -> bool:
         """Whether the table as a whole answers nothing any more."""
         until = self._valid_until
@@ -370,8 +375,24 @@ class Table(Store):
         entry = self._find(key, filed)
         if entry is None:
             return default
-        is_kept = stale and not (self._is_over(now) or self._is_dead(entry, now))
+        is_kept = stale and self._is_kept_at(now, entry)
         return entry.value if is_kept or self._is_fresh(entry, now) else default
+
+    def look(self, key: Any) -> tuple[Any, int | None, int | None] | None:
+        """What is kept under `key`, fresh or stale, without counting it or using it.
+
+        Returns:
+            The value, the reading of the clock from which on it is stale, and the one from which on
+            it isn't kept; None is never. An entry that has a time to idle may leave sooner. None if
+            nothing is kept.
+        """
+        filed = self._file(key)
+        now = self._time()
+        entry = self._find(key, filed)
+        if entry is None or not self._is_kept_at(now, entry):
+            return None
+        fresh, end = entry.fresh, entry.stale  # before the value, so they aren't later than its own
+        return entry.value, fresh, end
 
     def items(self) -> list[tuple[Any, Any]]:
         """Keys and values of the fresh entries, coldest first: as the policy would let them go."""
@@ -438,22 +459,53 @@ class Table(Store):
         self._flights.discard(flight)
         return self._write(flight._key, flight._filed, value, ttl, weight, replace, flight)
 
+    def land_until(
+        self,
+        flight: Flight,
+        value: Any,
+        fresh: int | None,
+        end: int | None,
+        *,
+        weight: int = 1,
+        replace: bool = False,
+    ) -> bool:
+        """As `land`, with the value's own deadlines: readings of the clock, None is never.
+
+        Args:
+            flight: What `depart` gave.
+            value: The value.
+            fresh: From here on it is no hit, though `look` still gives it.
+            end: From here on it isn't kept.
+            weight: The entry's weight, if the table keeps weights.
+            replace: Also replace a fresh entry that arrived meanwhile.
+
+        Raises:
+            ValueError: The table was made without `stale`.
+        """
+        self._flights.discard(flight)
+        if self.stale is None:
+            raise ValueError("a table without stale= has no room for the end of what is stale")
+        if end is not None and (fresh is None or end < fresh):
+            fresh = end
+        until = fresh, end
+        return self._write(flight._key, flight._filed, value, 0, weight, replace, flight, until)
+
     def abandon(self, flight: Flight) -> None:
         """Ends a flight that has no value to store."""
         self._flights.discard(flight)
 
     def discard(self, key: Any) -> bool:
-        """Removes the entry under `key`; tells whether there was a fresh one."""
+        """Removes the entry under `key`; tells whether there was one, fresh or stale."""
         filed = self._file(key)
         self._ground(hash(filed))
         now = self._time()
         entry = self._find(key, filed)
-        if entry is not None:
-            if self._is_fresh(entry, now):
-                return self._drop(entry, "explicit", now)
-            if self._is_dead(entry, now):
-                self._drop(entry, "expired", now)
-        return False
+        if entry is None:
+            return False
+        if self._is_dead(entry, now):
+            self._drop(entry, "expired", now)
+            return False
+        return self._drop(entry, "explicit", now)
 
     def clear(self) -> None:
         """Removes everything and sets all counters to zero."""
@@ -534,6 +586,7 @@ class Table(Store):
         weight: int,
         replace: bool,
         flight: Flight | None = None,
+        until: tuple[int | None, int | None] | None = None,
     ) -> bool:
         if self._maxsize == 0:
             return False
@@ -550,7 +603,7 @@ class Table(Store):
             if most is not None and weight > most:
                 self._reject(key, filed, replace, now, gone)
                 return False
-            new = self._new_entry(key, filed, value, ttl, weight, now)
+            new = self._new_entry(key, filed, value, ttl, weight, now, until)
             while True:
                 entry = self._entries.setdefault(filed, new)
                 if entry is new:
@@ -579,7 +632,14 @@ class Table(Store):
                 self._tell(gone)
 
     def _new_entry(
-        self, key: Any, filed: Any, value: Any, ttl: int | None, weight: int, now: int
+        self,
+        key: Any,
+        filed: Any,
+        value: Any,
+        ttl: int | None,
+        weight: int,
+        now: int,
+        until: tuple[int | None, int | None] | None,
     ) -> Entry:
         new = Entry()
         new.key = filed
@@ -597,10 +657,11 @@ class Table(Store):
             new.owner.key = filed
         if self.timed:
             lasts = self.ttl if ttl == 0 else ttl
-            if lasts is not None:
+            if until is not None:
+                new.fresh, new.stale = until
+            elif lasts is not None:
                 new.fresh = now + lasts
-                if self.stale is not None:
-                    new.stale = new.fresh + self.stale
+                new.stale = new.fresh + (self.stale or 0)
             if self.tti is not None:
                 new.idle = now + self.tti
         return new

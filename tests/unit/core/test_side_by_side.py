@@ -37,6 +37,7 @@ def public(tc, reference):
     found |= {n for n in options(table.put, "Table.put") if "key" not in n and "value" not in n}
     found |= options(table.peek, "Table.peek") - {"Table.peek(key)"}
     found |= {f"Table.land({name})" for name in ("ttl", "weight", "replace")}
+    found |= {f"Table.land_until({name})" for name in ("fresh", "end", "weight", "replace")}
     found |= {"Table.resize(max_weight)"}
     for decorator in ("mcache", "acache", "lru_cache"):
         found |= options(getattr(tc, decorator), decorator)

@@ -242,9 +242,72 @@ def test_after_valid_until_the_table_answers_nothing_and_keeps_all(make, clock):
     assert table.get((1,)) == 1
     clock.now += 5
     assert [table.get((1,)), table.peek((1,)), table.items(), len(table)] == [None, None, [], 1]
-    assert table.discard((1,)) is False
     table.valid_until = None
     assert contents(table) == [(1, 1)]
+
+
+def test_what_was_discarded_while_nothing_was_valid_does_not_come_back(make, clock):
+    table = make(10, clock=clock)
+    table.put((1,), 1)
+    table.valid_until = clock.now
+    assert table.discard((1,)) is True
+    table.valid_until = None
+    assert table.get((1,)) is None
+
+
+def test_a_stale_value_is_discarded_too(make, clock):
+    table = make(10, ttl=10, stale=5, clock=clock)
+    table.put((1,), 1)
+    clock.now += 12
+    assert table.discard((1,)) is True
+    assert table.discard((1,)) is False
+    assert table.peek((1,), stale=True) is None
+
+
+def test_what_is_kept_is_looked_at_with_its_deadlines(make, clock):
+    table = make(10, ttl=10, stale=5, clock=clock)
+    table.put((1,), 1)
+    table.put((2,), 2, None)
+    start = clock.now
+    assert table.look((1,)) == (1, start + 10, start + 15)
+    assert table.look((2,)) == (2, None, None)
+    assert table.look((3,)) is None
+    clock.now += 14
+    assert table.look((1,)) == (1, start + 10, start + 15)
+    clock.now += 1
+    assert table.look((1,)) is None
+    assert table.counters()[:2] == (0, 0)
+
+
+def test_a_landing_may_bring_both_deadlines(make, clock):
+    table = make(10, timed=True, stale=0, clock=clock)
+    assert table.land_until(table.depart((1,)), "one", clock.now + 5, clock.now + 9)
+    assert not table.land_until(table.depart((1,)), "late", None, None)
+    assert table.get((1,)) == "one"
+    clock.now += 5
+    assert table.get((1,)) is None
+    assert table.look((1,)) == ("one", clock.now, clock.now + 4)
+    assert table.land_until(table.depart((1,)), "two", clock.now, None)
+    assert table.get((1,)) is None
+    assert table.look((1,)) == ("two", clock.now, None)
+    assert table.sweep() == 0
+
+
+def test_a_landing_without_room_for_its_deadlines_is_refused(make, clock):
+    table = make(10, timed=True, clock=clock)
+    flight = table.depart((1,))
+    with pytest.raises(ValueError, match="without stale="):
+        table.land_until(flight, 1, None, None)
+    assert len(table) == 0
+
+
+def test_what_idles_too_long_is_not_looked_at_any_more(make, clock):
+    table = make(10, ttl=10, tti=4, clock=clock)
+    table.put((1,), 1)
+    clock.now += 3
+    assert table.look((1,)) == (1, clock.now + 7, clock.now + 7)
+    clock.now += 1
+    assert table.look((1,)) is None
 
 
 def test_a_stale_value_is_kept_unanswered_until_its_second_deadline(make, clock):
