@@ -89,8 +89,11 @@ def read_max_weight(weight: object, option: str = "max_weight") -> int:
 
 def unknown_option(name: str, value: object, accepted: Collection[str]) -> ConfigurationError:
     """The error, to be raised, for an option that doesn't exist; guesses which one was meant."""
+    hint = guess(name, accepted)
+    if "'secret'" in hint or "'encrypt'" in hint:
+        value = ...
     return ConfigurationError(
-        f"{name}={shown(value)}: there is no option {name!r}{guess(name, accepted)}; "
+        f"{name}={shown(value)}: there is no option {name!r}{hint}; "
         f"accepted: {', '.join(accepted)}"
     )
 

@@ -215,8 +215,8 @@ class Recipe:
 
 def label_of(recipe: Recipe, function: Any) -> str:
     """What errors and events call a function."""
-    named: str = recipe.name or getattr(function, "__qualname__", None) or repr(function)
-    return named
+    named: str | None = recipe.name or getattr(function, "__qualname__", None)
+    return named or type(function).__qualname__  # whose repr may show arguments
 
 
 def nanoseconds(length: float) -> int | None:

@@ -13,6 +13,7 @@ at once, and a coroutine function's gives to be awaited.
 from __future__ import annotations
 
 import sys
+from functools import update_wrapper
 from types import NoneType
 
 from ._bound import BoundCached
@@ -62,7 +63,7 @@ class EngineCached(EngineControls):
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         dress(self, function)
-        self.__dict__["__wrapped__"] = function
+        update_wrapper(self, function)  # all at once: what the gate calls is no such function
         self._recipe = recipe
         self._function = self._computing(function)
         self._engine = tiers.far
