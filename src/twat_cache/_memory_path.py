@@ -102,11 +102,6 @@ class MemoryPath:
         else:
             store.table.put(key, value, lasts, weight=weight)
 
-    def clear(self) -> None:
-        """Nobody joins what began before now; all counts are zero."""
-        self.path.forget_all()
-        self.tally.reset()
-
 
 def answer(gate: Any, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answers a miss of a function: a core's `on_miss` hook."""

@@ -26,7 +26,10 @@ OF_BYTES = (
 
 
 def _none_or(reader: Reader, otherwise: Any = None) -> Reader:
-    return lambda option, value: otherwise if value is None else reader(option, value)
+    def read(option: str, value: Any) -> Any:
+        return otherwise if value is None or value == otherwise else reader(option, value)
+
+    return read
 
 
 def _time(option: str, value: Any) -> float:

@@ -3,6 +3,12 @@
 They are written once, for both cores, on what a Gate and its Table offer to everyone. A control
 takes the very arguments of the call that it is about. Its own keywords end in `_`, so that no
 parameter of the function is in their way.
+
+Where a miss goes by steps (`_behind`), a control goes by them, too: a refresh shares, retries and
+times out as a call does, and what a table holds past its time as a hit is found all the same.
+Nothing else differs, so there is one class for both. It is long because each control says here
+what it does, what it gives and what it raises; the code of most is a line or two, and what they
+have in common stands at the end.
 """
 
 from __future__ import annotations
@@ -176,8 +182,9 @@ class Controls(Wrapper):
 
         The function can still be called, and caches anew. Calls in flight store nothing.
         """
-        self._forget_counts()
+        self._stop_joining()
         self.table.close()
+        self._forget_counts()
 
     def save(self, path: str | PathLike[str]) -> int:
         """Writes the fresh entries to a file that `load` reads, in this process or another.
@@ -246,8 +253,9 @@ class Controls(Wrapper):
 
     def cache_clear(self) -> None:
         """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
-        self._forget_counts()
+        self._stop_joining()
         super().cache_clear()
+        self._forget_counts()
 
     def invalidate_by(self, **argument: Any) -> Any:
         """Forgets all entries of calls with this argument, given by name; stops those in flight.
@@ -265,10 +273,9 @@ class Controls(Wrapper):
         from ._tagging import tag_by
 
         tag = tag_by(self._label, self._label, self._recipe.invalidate_by, argument)
+        self._stop_joining()
         behind: Any = self._behind
-        behind.path.forget_all()
-        dropped: int = behind.tags.drop([tag])
-        return dropped
+        return behind.tags.drop([tag])
 
     # -- what the controls share --------------------------------------------------------------
 
@@ -301,12 +308,17 @@ class Controls(Wrapper):
     def _forget_tags(self, tags: Iterable[str]) -> None:
         """Forgets all entries with one of the tags."""
         if self._behind is not None and self._behind.tags is not None:
-            self._behind.path.forget_all()
+            self._stop_joining()
             self._behind.tags.drop(tags)
+
+    def _stop_joining(self) -> None:
+        """Nobody joins a computation that began before now."""
+        if self._behind is not None:
+            self._behind.path.forget_all()
 
     def _forget_counts(self) -> None:
         if self._behind is not None:
-            self._behind.clear()
+            self._behind.tally.reset()
         if self._listener is not None:
             self._listener.reset()
 
