@@ -28,10 +28,14 @@ from .stats import CacheInfo, Stats, Warmed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import events
+    from ._folders import get_cache_path
     from ._log import debug
     from ._open import open_engine
-    from ._registry import caches, clear_cache, get_stats
+    from ._registry import caches, clear_cache, get_stats, invalidate_tags
+    from .cache import MISSING, AsyncCache, Cache
     from .config import CacheConfig, create_cache_config
+    from .context import CacheContext, engine_context
+    from .engine_decorators import bcache, fcache, ucache
     from .engine_types import AsyncEngine, Capabilities, Engine
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
