@@ -83,6 +83,8 @@ class Cached(Controls):
             tags = index_of_tags(self, label_of(recipe, function))
             options = {**options, "on_removal": told(self._listener, tags)}
         table = Table(recipe.maxsize, width=width, weak=self._weak, **options)
+        if tags is not None:
+            tags.table = table
         self._weight_of = self._weigher(table)
         self._configure(function, table, tags)
 
