@@ -52,7 +52,8 @@ class Recipe:
         weigh: The weigher as a core's `weigh` hook, or None.
         copier: What copies values on their way in and out, or None.
         is_plain: Whether there is nothing to see to but the table.
-        outlasts: Whether a table's entries may be of use past their time as hits.
+        outlasts: Whether a table's entries have more to them than a value and a time as a hit:
+            they may be stale, refreshed early, exceptions or tagged.
         has_path: Whether a miss goes by steps, whatever the function's colour.
     """
 
@@ -155,7 +156,8 @@ class Recipe:
 
     def _set_path(self) -> None:
         early = self.refresh_ahead is not None or self.beta > 0
-        self.outlasts = early or self.stale > 0 or self.cache_exceptions != ()
+        tagged = self.tags is not None or self.invalidate_by != ()
+        self.outlasts = early or tagged or self.stale > 0 or self.cache_exceptions != ()
         if self.outlasts:
             self.timed = self.table["timed"] = True
             self.table["stale"] = 0  # there is room for the end of what is stale
@@ -163,8 +165,6 @@ class Recipe:
             self.outlasts
             or self.hard_timeout is not None
             or self.retry is not None
-            or self.tags is not None
-            or self.invalidate_by != ()
             or self.single_flight is True
         )
 
