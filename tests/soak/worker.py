@@ -16,6 +16,7 @@ from twat_cache import Cache, open_engine
 KEYS = 24
 TAGS = 4
 THREADS = 2
+REOPENED = 0.999
 NAMES = [f"key{key}" for key in range(KEYS)]
 now = time.monotonic_ns
 
@@ -61,10 +62,17 @@ class Planted:
             self.engine.put(items, ttl)
 
 
-def work(cache: Cache, log: Log, chance: Random, numbers, until: int) -> None:
-    """Does what chance says until then; each value gets a number that no other has."""
+def work(opened, log: Log, chance: Random, numbers, until: int) -> None:
+    """Does what chance says until then; each value gets a number that no other has.
+
+    Now and then it opens the store anew: who comes and goes must disturb nobody.
+    """
+    cache = opened()
     while now() < until:
         act = chance.random()
+        if act > REOPENED:
+            cache.close()
+            cache = opened()
         key = chance.randrange(KEYS)
         if act < 0.5:
             begin = now()
@@ -95,12 +103,17 @@ def work(cache: Cache, log: Log, chance: Random, numbers, until: int) -> None:
             end = now()
             for key in range(key % TAGS, KEYS, TAGS):
                 log.note(INVALIDATE, key, NOTHING, begin, end)
+    cache.close()
 
 
 def main(url: str, folder: str, seed: str, me: int, processes: int, seconds: float, plant: str):
     """Works in threads, and writes their logs; gives the exit code."""
-    engine = open_engine(url, timeout=30)
-    cache = Cache(Planted(engine, plant) if plant else engine)
+
+    def opened() -> Cache:
+        engine = open_engine(url, timeout=30)
+        return Cache(Planted(engine, plant) if plant else engine)
+
+    opened().close()
     logs = [Log() for _ in range(THREADS)]
     errors: list[str] = []
     lanes = processes * THREADS
@@ -112,7 +125,7 @@ def main(url: str, folder: str, seed: str, me: int, processes: int, seconds: flo
         numbers = iter(range(1 + me * THREADS + lane, sys.maxsize, lanes))
         try:
             chance = Random(f"{seed} {me} {lane}")
-            work(cache, logs[lane], chance, numbers, until)
+            work(opened, logs[lane], chance, numbers, until)
         except BaseException:
             errors.append(traceback.format_exc())
 
@@ -121,7 +134,6 @@ def main(url: str, folder: str, seed: str, me: int, processes: int, seconds: flo
         thread.start()
     for thread in running:
         thread.join()
-    cache.close()
     for lane, log in enumerate(logs):
         log.write(os.path.join(folder, f"{me}-{lane}.log"))
     sys.stderr.write("\n".join(errors))

@@ -4,17 +4,22 @@ That library pickles what is neither text, number nor bytes, and unpickles what 
 pickle: who can write the file can run code in who reads it (CVE-2025-69872, not fixed in 5.6.3).
 Our `Disk` takes bytes only and refuses to read anything else. Deadlines stand in our own first
 eight bytes, as in the engine on mappings; the library is told them too, so that it may cull.
+
+The library has a connection for each thread. A child of a fork closes those of other threads, as
+their thread is gone there: within a transaction that would spoil the memory which the parent's
+connections share. So threads take turns, and a fork waits for its own.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from contextlib import contextmanager
 from math import inf
 from struct import Struct
+from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 from .._size import read_size
 from ..engine_types import Bytes, Capabilities, Clock
@@ -38,6 +43,7 @@ __all__ = ["DiskcacheEngine"]
 
 _DEADLINE = Struct("<d")
 _UNBOUNDED = 1 << 62
+_AT_REST = 1.0  # seconds
 
 
 class _NotOurs(Exception):  # noqa: N818
@@ -91,16 +97,15 @@ class DiskcacheEngine:
         self._clock = clock
         self._closed = False
         self._path = os.path.abspath(path)
+        self._file = os.path.join(self._path, "cache.db")
+        self._timeout = seconds(timeout)
+        self._bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
+        self._lock = RLock()
+        self._paused = False
+        self._cache: Any = None
+        _every.add(self)
         private_folder(self._path)
-        bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
-        with self._serving():
-            self._cache: Any = diskcache.Cache(
-                self._path,
-                timeout=seconds(timeout),
-                disk=_BytesDisk,
-                size_limit=bound or _UNBOUNDED,
-                eviction_policy="least-recently-used" if bound else "none",
-            )
+        self.ping()
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> DiskcacheEngine:
@@ -177,22 +182,58 @@ class DiskcacheEngine:
             self._cache.close()
 
     def ping(self) -> None:
-        """Reads from the database."""
+        """Reads from the database; begins it anew if its file was deleted."""
         with self._serving():
             self._find(b"")
 
     @contextmanager
     def _serving(self) -> Iterator[None]:
+        with self._lock:
+            yield from self._serve()
+
+    def _serve(self) -> Iterator[None]:
         if self._closed:
             raise EngineError("the engine is closed; open another one")
         try:
+            if self._cache is None or not os.path.exists(self._file):
+                self._begin()
             yield
         except EngineError:
             raise
-        except diskcache.Timeout as error:
+        except diskcache.Timeout as error:  # whatever kept a transaction from beginning
+            if "locked" not in str(error.__context__):
+                raise self._failed(error.__context__ or error) from error
             raise EngineTimeoutError(f"the store {self._path} was locked for too long") from error
-        except (sqlite3.Error, OSError, _NotOurs) as error:
-            raise EngineError(f"the store {self._path} failed: {error!r}") from error
+        except Exception as error:  # of a damaged file the library makes anything
+            raise self._failed(error) from error
+
+    def _failed(self, error: BaseException) -> EngineError:
+        return EngineError(f"the store {self._path} failed: {error!r}")
+
+    def _begin(self) -> None:
+        private_folder(self._path)
+        if self._cache is not None:
+            self._cache.close()
+        self._cache = diskcache.Cache(
+            self._path,
+            timeout=self._timeout,
+            disk=_BytesDisk,
+            size_limit=self._bound or _UNBOUNDED,
+            eviction_policy="least-recently-used" if self._bound else "none",
+        )
+
+    def before_fork(self) -> None:
+        """Comes to rest, without a connection of this thread."""
+        self._paused = self._lock.acquire(timeout=_AT_REST)
+        if self._paused and self._cache is not None:
+            self._cache.close()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Goes on; the child with a lock of its own."""
+        if child:
+            self._lock = RLock()
+        elif self._paused:
+            self._lock.release()
 
     def _find(self, name: bytes) -> memoryview | None:
         try:
@@ -221,3 +262,27 @@ class DiskcacheEngine:
 
 def _bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
+
+
+_every: WeakSet[DiskcacheEngine] = WeakSet()
+_forking: list[DiskcacheEngine] = []
+
+
+def _before_fork() -> None:
+    _forking[:] = list(_every)
+    for engine in _forking:
+        engine.before_fork()
+
+
+def _after_fork(*, child: bool) -> None:
+    for engine in _forking:
+        engine.after_fork(child=child)
+    _forking.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(child=False),
+        after_in_child=lambda: _after_fork(child=True),
+    )

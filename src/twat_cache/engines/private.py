@@ -8,6 +8,8 @@ from ..errors import PathError
 
 __all__ = ["private_file", "private_folder"]
 
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
 
 def private_folder(path: str) -> None:
     """Makes the folder, and those above it that are missing, with mode 0700.
@@ -32,12 +34,16 @@ def private_folder(path: str) -> None:
 
 
 def private_file(path: str) -> None:
-    """Makes the file, empty, with mode 0600; one that is there stays as it is.
+    """Makes the file, empty, with mode 0600; one that is there stays as it is, and isn't opened.
 
     Raises:
-        PathError: It can't be made or written.
+        PathError: It can't be made.
     """
+    if os.path.exists(path):
+        return
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
     except OSError as error:
-        raise PathError(f"the file {path} can't be written: {error.strerror}") from error
+        raise PathError(f"the file {path} can't be made: {error.strerror}") from error

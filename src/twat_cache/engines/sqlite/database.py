@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from ...errors import EngineError
 from ..private import private_file, private_folder
 from . import statements as sql
+from .trouble import is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ MEMORY = ":memory:"
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
-_SCHEMA = slice(40, 44)  # in the header: how often the schema has changed
+_NUMBER = slice(68, 72)  # in the header: the application id
 _PAGE = 8192
 _LOG_PAGES = 4_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
 _CACHE = "PRAGMA cache_size = -8192"  # KB
@@ -59,9 +60,10 @@ def connect(path: str, setup: Sequence[str]) -> sqlite3.Connection:
     if path != MEMORY:
         private_folder(os.path.dirname(path))
         private_file(path)
-        _refuse_foreign(path)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
+        if path != MEMORY:
+            _refuse_foreign(db, path)
         _prepare(db, path)
         for statement in setup:
             db.execute(statement)
@@ -106,15 +108,30 @@ def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[Non
         raise
 
 
-def _refuse_foreign(path: str) -> None:
+def _refuse_foreign(db: sqlite3.Connection, path: str) -> None:
+    """Asks SQLite whose file it is.
+
+    The file itself must not be opened here: when a process closes a file, the system drops all the
+    locks that it has on it, those of its other connections, too. Then who ends in another process
+    takes itself for the last one and deletes the log (seen as lost writes and I/O errors).
+    """
+    try:
+        (number,) = db.execute("PRAGMA application_id").fetchone()
+        is_empty = not number and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except sqlite3.Error as error:
+        if is_damage(error) and not _is_ours_by_header(path):
+            raise _foreign(path) from error
+        raise
+    if number != sql.APPLICATION_ID and not is_empty:
+        raise _foreign(path)
+
+
+def _is_ours_by_header(path: str) -> bool:
+    """Looks into a file that SQLite can't read, so that there is no lock to be lost."""
     with open(path, "rb") as file:
         header = file.read(_HEADER)
-    if not header:
-        return
-    number = int.from_bytes(header[68:72], "big")
-    is_begun = number == 0 and not any(header[_SCHEMA])
-    if not header.startswith(_MAGIC) or not (number == sql.APPLICATION_ID or is_begun):
-        raise _foreign(path)
+    number = int.from_bytes(header[_NUMBER], "big")
+    return header.startswith(_MAGIC) and number == sql.APPLICATION_ID
 
 
 def _foreign(path: str) -> EngineError:
@@ -134,10 +151,6 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
         db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         with transaction(db, "EXCLUSIVE"):
-            (number,) = db.execute("PRAGMA application_id").fetchone()
-            is_empty = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-            if number != sql.APPLICATION_ID and not is_empty:
-                raise _foreign(path)  # what is in it stands in its log, which no header tells of
             db.execute(sql.CREATE)
             db.execute(sql.CREATE_EXPIRING)
             db.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")

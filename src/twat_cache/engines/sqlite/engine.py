@@ -10,6 +10,7 @@ from typing import Any
 from ..._size import read_size
 from ...engine_types import Bytes, Capabilities, Clock
 from ..address import file_of, options_of, seconds
+from ..private import private_file, private_folder
 from . import statements as sql
 from .database import MEMORY, transaction
 from .runner import Runner
@@ -59,6 +60,9 @@ class SqliteEngine:
         self._clock = clock
         self._bounded = bound is not None
         setup = (*self._setup, sql.CREATE_RECENCY) if self._bounded else self._setup
+        if self._path != MEMORY:
+            private_folder(os.path.dirname(self._path))
+            private_file(self._path)
         self._upkeep = Upkeep(bound, self._beside)
         self._runner = Runner(self._path, setup, seconds(timeout))
         self.capabilities = Capabilities(

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import Any, TypeVar
 
-from ...errors import EngineError, EngineTimeoutError
+from ...errors import EngineError, EngineTimeoutError, PathError
 from .database import MEMORY
 from .sessions import Session, Sessions
 from .trouble import Patience, is_busy, is_damage, translated
@@ -20,6 +20,8 @@ __all__ = ["Runner"]
 T = TypeVar("T")
 
 _LOOK = 1.0
+_UNREACHABLE = (OSError, PathError)
+"""What opening the file raises where it can't even be looked at."""
 
 
 class Runner:
@@ -46,7 +48,7 @@ class Runner:
             session = self._sessions.mine()
             with session.lock:
                 return session.db.execute(statement, values).fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, *_UNREACHABLE):
             return self.read(_first, statement, values)  # again, with patience
 
     def read(self, work: Callable[..., T], *args: Any) -> T:
@@ -89,7 +91,7 @@ class Runner:
             session = self._sessions.mine()
             with session.lock:
                 work(session.db)
-        except (sqlite3.Error, EngineError):
+        except (sqlite3.Error, EngineError, *_UNREACHABLE):
             pass
         finally:
             writing.release()
@@ -120,6 +122,8 @@ class Runner:
                     self._sessions.set_aside()
                 else:
                     raise translated(error, self._path) from error
+            except _UNREACHABLE as error:
+                raise translated(error, self._path) from error
 
 
 def _first(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> Any:

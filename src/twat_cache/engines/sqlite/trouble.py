@@ -72,8 +72,8 @@ def is_damage(error: sqlite3.Error) -> bool:
     return "malformed" in str(error) or "not a database" in str(error)
 
 
-def translated(error: sqlite3.Error, place: str) -> EngineError:
-    """The error to be raised from SQLite's own."""
+def translated(error: Exception, place: str) -> EngineError:
+    """The error to be raised from SQLite's own, or from that of the file system."""
     return EngineError(f"the database {place} failed: {error}")
 
 
