@@ -45,6 +45,8 @@ class Capabilities(NamedTuple):
     """It has `left`: it can tell how long entries still have."""
     async_: bool = False
     """Its methods are coroutine functions: it is an `AsyncEngine`."""
+    pieces: bool = False
+    """`put` and `add` take a value in pieces, too: a list of bytes that are stored as one."""
 
 
 class Engine(Protocol):

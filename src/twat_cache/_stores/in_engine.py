@@ -15,7 +15,7 @@ from .._run.call import Found
 from .._run.effects import Scan, ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
-from ..codecs.record import Damage
+from ..codecs.record import Damage, in_pieces
 from ..errors import CacheOperationError, SerializationError
 from .changes import Changes
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .._run.tally import Tally
     from ..codecs.record import Record
     from ..codecs.transcoder import Transcoder
+    from ..engine_types import Bytes
     from .tokens import Tokens
 
 __all__ = ["EngineStore"]
@@ -160,7 +161,8 @@ class EngineStore:
         if events.hooks:
             took, name = perf_counter() - start, label(self.engine)
             key = self._tally.shown(call)
-            events.emit(events.Stored(self._tally.name, key, name, took, len(data)))
+            size = sum(memoryview(piece).nbytes for piece in in_pieces(data))
+            events.emit(events.Stored(self._tally.name, key, name, took, size))
 
     def abandon(self, departed: Any) -> None:
         """Nothing was taken that had to be given back."""
@@ -307,12 +309,12 @@ class EngineStore:
         tokens: Mapping[str, bytes],
         took: float,
         raised: int,
-    ) -> tuple[bytes, float | None]:
+    ) -> tuple[bytes | Sequence[Bytes], float | None]:
         """The bytes to store, and how many seconds the engine shall keep them."""
         now = self._clock()
         fresh = inf if lasts is None else now + lasts
         stale = fresh if raised else fresh + self._stale
-        data = self._transcoder.dump(
+        data = self._transcoder.pieces(
             place,
             value,
             now=now,
@@ -325,7 +327,7 @@ class EngineStore:
         life = None if stale == inf else stale - now
         if self._idle is not None:
             life = self._idle if life is None else min(life, self._idle)
-        return data, life
+        return data if self.engine.capabilities.pieces else b"".join(data), life
 
     def _refuse(self, call: Call, value: Any, error: CacheOperationError) -> None:
         """A value can't be stored: it is counted, told and warned of once."""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..engine_types import Bytes
     from .seal import Seal
 
-__all__ = ["Damage", "Record", "in_pieces", "pack", "unpack"]
+__all__ = ["Damage", "Record", "in_pieces", "pack", "pieces", "unpack"]
 
 _MAGIC = b"\x89twc"
 _VERSION = 1
@@ -110,7 +110,14 @@ class Record(NamedTuple):
 
 
 def pack(record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = False) -> bytes:
-    """The bytes that are stored under the key.
+    """What `pieces` gives, in one."""
+    return b"".join(pieces(record, key, seal, checksum=checksum))
+
+
+def pieces(
+    record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = False
+) -> Sequence[Bytes]:
+    """The bytes that are stored under the key, large parts of the payload as they lie.
 
     Args:
         record: What to store.
@@ -121,12 +128,12 @@ def pack(record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = Fa
     Raises:
         CacheValueError: The tags are too long.
     """
-    pieces = in_pieces(record.payload)
-    size = sum(memoryview(piece).nbytes for piece in pieces)
+    payload = in_pieces(record.payload)
+    size = sum(memoryview(piece).nbytes for piece in payload)
     flags, check = seal.flags, 0
     if not flags and (checksum or size <= _ALWAYS_CHECKED):
         flags = _CHECKED
-        for piece in pieces:
+        for piece in payload:
             check = crc32(piece, check)
     tags = _written_tags(record.tags)
     head = _HEAD.pack(
@@ -147,7 +154,7 @@ def pack(record: Record, key: str, seal: Seal = UNSEALED, *, checksum: bool = Fa
     name = _named(key)
     head += tags + bytes(-(len(head) + len(tags) + _CHECKSUM.size) % _ALIGNED)
     head += _CHECKSUM.pack(crc32(head, crc32(name)))
-    return b"".join((head, *seal.close(_context(name, head), pieces)))
+    return head, *seal.close(_context(name, head), payload)
 
 
 def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:

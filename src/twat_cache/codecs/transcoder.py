@@ -15,12 +15,12 @@ from typing import NamedTuple
 from ..errors import SerializationError
 from .compression import ABOVE, compression_named
 from .named import codec_named
-from .record import Damage, Record, in_pieces, pack, unpack
+from .record import Damage, Record, in_pieces, pieces, unpack
 from .seal import UNSEALED, seal_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ..codec_types import Codec
@@ -85,7 +85,11 @@ class Transcoder:
         self._compression = compression_named(compress, above)
         self._checksum = checksum
 
-    def dump(
+    def dump(self, key: str, value: Any, **about: Any) -> bytes:
+        """What `pieces` gives, in one; takes and raises the same."""
+        return b"".join(self.pieces(key, value, **about))
+
+    def pieces(
         self,
         key: str,
         value: Any,
@@ -96,8 +100,8 @@ class Transcoder:
         tags: Mapping[str, bytes] | None = None,
         took: float = 0.0,
         raised: int = 0,
-    ) -> bytes:
-        """What is to be stored for the key.
+    ) -> Sequence[Bytes]:
+        """What is to be stored for the key, a large array as it lies: its bytes aren't copied.
 
         Args:
             key: Under which key; what is stored can be read under this one only.
@@ -135,7 +139,7 @@ class Transcoder:
             took,
             raised,
         )
-        return pack(record, key, self._seal, checksum=self._checksum)
+        return pieces(record, key, self._seal, checksum=self._checksum)
 
     def load(self, key: str, data: Bytes) -> Loaded | Damage:
         """The value that was stored for the key, or why there is none; never raises."""

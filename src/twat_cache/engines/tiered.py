@@ -45,7 +45,7 @@ class TieredEngine:
         self._changes = [0] * _STRIPES
         self._lock = Lock()
         self._closed = False
-        self.capabilities = self._far.capabilities
+        self.capabilities = self._far.capabilities._replace(pieces=False)
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; each tier is asked for what those before it don't have."""

@@ -12,7 +12,7 @@ from ..._size import read_size
 from ...engine_types import Bytes, Capabilities, Clock
 from ...errors import EngineError, PathError
 from ..address import flag, folder_of, options_of, seconds
-from .entry import Head, prolong, read_head, read_value, write_new
+from .entry import Head, pieces_of, prolong, read_head, read_value, write_new
 from .folder import SHARDS, Folder
 from .locks import Locks
 from .size import Size
@@ -20,6 +20,9 @@ from .size import Size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    Value: TypeAlias = Bytes | Sequence[Bytes]
 
 __all__ = ["FileEngine"]
 
@@ -31,7 +34,8 @@ class FileEngine:
 
     A value is complete or isn't there, whoever is killed while writing it. Files have mode 0600 in
     folders of mode 0700, and names that are digests. Any number of threads and processes may share
-    the folder. Values from 256 KB on are read as views of the mapped file.
+    the folder. Values from 256 KB on are read as views of the mapped file; what is in pieces is
+    written as it lies, so that a large array is copied neither way.
 
     Args:
         path: The folder; made if it is missing, refused if other things lie in it.
@@ -60,7 +64,7 @@ class FileEngine:
         self._size = None if bound is None else Size(self._folder, bound)
         self._writes = 0
         self._closed = False
-        self.capabilities = Capabilities(swap=True, touch=True, left=True, shared=True)
+        self.capabilities = Capabilities(swap=True, touch=True, left=True, shared=True, pieces=True)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> FileEngine:
@@ -79,7 +83,7 @@ class FileEngine:
             now = self._clock()
             return [self._read(key, now) for key in keys]
 
-    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+    def put(self, items: Mapping[str, Value], ttl: float | None) -> None:
         """Stores the values, one after the other; what is larger than the bound is left out."""
         if ttl is not None and ttl <= 0:
             self.drop(list(items))
@@ -89,7 +93,7 @@ class FileEngine:
                 name, shard, path = self._named(key)
                 self._store(name, shard, path, value, ttl, onto=None)
 
-    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+    def add(self, key: str, value: Value, ttl: float | None) -> bool:
         """Stores the value if there is none."""
         return self.swap(key, None, value, ttl) and (ttl is None or ttl > 0)
 
@@ -110,7 +114,7 @@ class FileEngine:
             return self._scan(_bytes(prefix))
 
     def swap(
-        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+        self, key: str, expected: Bytes | None, value: Value | None, ttl: float | None
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there."""
         with self._serving():
@@ -187,13 +191,14 @@ class FileEngine:
         name: bytes,
         shard: str,
         path: str,
-        value: Bytes,
+        value: Value,
         ttl: float | None,
         *,
         onto: tuple[Bytes | None] | None,
     ) -> bool:
         """Writes the value beside its place, then gives it the place if what is there allows it."""
-        size = memoryview(value).nbytes + len(name)
+        pieces = pieces_of(value)
+        size = sum(map(len, pieces)) + len(name)
         if self._size and size > self._size.max_bytes:
             if onto is None:
                 _delete(path)
@@ -205,7 +210,7 @@ class FileEngine:
         deadline = None if ttl is None else now + ttl
         new = self._folder.new()
         try:
-            write_new(new, name, value, deadline, fsync=self._fsync)
+            write_new(new, name, pieces, deadline, fsync=self._fsync)
             if self._size:
                 os.utime(new, ns=(int(now * 1e9), int(now * 1e9)))
             with self._locks.held(shard):

@@ -17,6 +17,7 @@ from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NamedTuple
 
     from ...engine_types import Bytes
@@ -33,7 +34,7 @@ else:
 
     Head = namedtuple("Head", ("deadline", "key", "start", "end"))
 
-__all__ = ["Head", "prolong", "read_head", "read_value", "write_new"]
+__all__ = ["Head", "pieces_of", "prolong", "read_head", "read_value", "write_new"]
 
 _HEAD = Struct("<4sB3xdQQ")
 _DEADLINE = Struct("<d")
@@ -57,24 +58,33 @@ _NEW = (
 )
 
 
-def write_new(path: str, key: bytes, value: Bytes, deadline: float | None, *, fsync: bool) -> int:
-    """Writes a file that isn't there yet; gives its size."""
-    view = memoryview(value).cast("B")
+def pieces_of(value: Bytes | Sequence[Bytes]) -> list[memoryview]:
+    """A value as the pieces of bytes that it came in."""
+    several = [value] if isinstance(value, (bytes, bytearray, memoryview)) else value
+    return [memoryview(piece).cast("B") for piece in several]
+
+
+def write_new(
+    path: str, key: bytes, value: Sequence[memoryview], deadline: float | None, *, fsync: bool
+) -> None:
+    """Writes a file that isn't there yet; large pieces from where they lie."""
     until = inf if deadline is None else deadline
-    head = _HEAD.pack(_MAGIC, _VERSION, until, len(key), len(view)) + key
-    head += bytes(-len(head) % _ALIGNED)
+    waiting = bytearray(_HEAD.pack(_MAGIC, _VERSION, until, len(key), sum(map(len, value))))
+    waiting += key + bytes(-(len(waiting) + len(key)) % _ALIGNED)
     file = os.open(path, _NEW, 0o600)
     try:
-        if len(view) <= _FIRST:
-            _write(file, memoryview(head + bytes(view)))
-        else:
-            _write(file, memoryview(head))
-            _write(file, view)
+        for piece in value:
+            if len(piece) <= _FIRST:
+                waiting += piece
+            else:
+                _write(file, waiting)
+                _write(file, piece)
+                waiting = bytearray()
+        _write(file, waiting)
         if fsync:
             os.fsync(file)
     finally:
         os.close(file)
-    return len(head) + len(view)
 
 
 def read_head(path: str) -> Head | None:
@@ -147,6 +157,7 @@ def _parse(file: int, begin: bytes) -> Head | None:
     return Head(deadline, begin[_HEAD.size : end_of_key], start, start + size)
 
 
-def _write(file: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(file, data) :]
+def _write(file: int, data: Bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
