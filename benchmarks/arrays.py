@@ -92,7 +92,7 @@ def rows(folder: Path, size: int) -> dict[str, Row]:
 
     def read() -> Any:
         (data,) = engine.get([KEY])
-        return transcoder.load(KEY, data).value  # type: ignore[union-attr]
+        return transcoder.load(KEY, data).value
 
     def load() -> Any:
         return np.load(saved, mmap_mode="r")
@@ -120,7 +120,7 @@ def measure(folder: Path, size: int, rounds: int) -> list[Figure]:
         with quiet():
             for turn in range(rounds):
                 for place in (0, 1) if turn % 2 else (1, 0):
-                    took[place].append(row.run(row[place], repeats))
+                    took[place].append(row.run((row.ours, row.numpys)[place], repeats))
         figures.append(Figure(name, median(took[0]), median(took[1]), ratio(*took)))
     return figures
 
