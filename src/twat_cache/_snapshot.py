@@ -25,6 +25,7 @@ from ._pressure import Pressure
 from ._unhashable import ByContent
 from ._weighing import ENTRY
 from .codecs.msgpack import decode, encoder
+from .codecs.recordings import packed, unpacked
 from .errors import CacheKeyError, SerializationError
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def save(gate: Controls, path: str | PathLike[str]) -> int:
         for key, value, lasts, weight in gate.table.dump():
             try:
                 items, special = _written_key(key)
-                record = encode([items, special, value, lasts, weight])
+                record = encode([items, special, packed(value), lasts, weight])
             except SerializationError as error:
                 left_out[str(error)] += 1
             else:
@@ -142,6 +143,7 @@ class _Reader:
     def __init__(self, gate: Controls, header: dict[str, Any]) -> None:
         self._table = gate.table
         self._recipe = gate._recipe
+        self._has_recordings = hasattr(gate, "_play")  # it is a generator function
         self._had_times = bool(header["timed"])
         self._passed = max(0, time.time_ns() - int(header["time"]))
         defaults = gate._binding.defaults.values()
@@ -152,6 +154,8 @@ class _Reader:
         items, special, value, lasts, weight = row
         for index, (kind, name) in special.items():
             items[index] = self._special(kind, name)
+        if self._has_recordings:
+            value = unpacked(value)
         key = tuple(items)
         hash(key)
         if self._table.width not in (None, len(key)) or type(items) is not list:

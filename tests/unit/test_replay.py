@@ -5,26 +5,19 @@ import copy
 import inspect
 import pickle
 from collections.abc import AsyncGenerator, Generator
+from functools import partial
 from importlib import import_module
 
 import pytest
 
 from tests.fixtures.clock import FakeClock
-from twat_cache import SerializationError
+from twat_cache import SerializationError, open_engine
 
 
 @pytest.fixture
 def replaying(tc):
     """Decorates a generator function."""
-
-    def decorator(function=None, **options):
-        if function is None:
-            return lambda function: decorator(function, **options)
-        home = import_module(f"{tc.__name__}.replay_cached")
-        recipe = import_module(f"{tc.__name__}._recipe").Recipe({"generators": "replay", **options})
-        return home.replay_kind(function)(function, recipe)
-
-    return decorator
+    return partial(tc.mcache, generators="replay")
 
 
 @pytest.fixture
@@ -40,7 +33,7 @@ def countdown(replaying):
         return f"run {countdown.runs}"
 
     countdown.runs = 0
-    cached = replaying(countdown)
+    cached = replaying()(countdown)
     cached.runs = lambda: countdown.runs
     return cached
 
@@ -110,7 +103,7 @@ def test_a_generator_without_items_is_kept(countdown):
 def test_what_is_raised_on_the_way_is_raised_and_nothing_is_kept(replaying):
     runs = []
 
-    @replaying
+    @replaying()
     def failing():
         runs.append(1)
         yield 1
@@ -304,6 +297,34 @@ def test_warm_runs_the_function(countdown):
     assert countdown.runs() == 2
 
 
+def test_recordings_can_be_saved_and_loaded(countdown, tmp_path):
+    list(countdown(2))
+    assert countdown.save(tmp_path / "saved") == 1
+    countdown.cache_clear()
+    assert countdown.load(tmp_path / "saved") == 1
+    assert with_end(countdown(2)) == ([2, 1], "run 1")
+    assert countdown.runs() == 1
+
+
+def test_what_a_plain_function_of_that_name_saved_is_refused(tc, replaying, tmp_path):
+    def decorated(decorator):
+        @decorator
+        def numbers(n):
+            return iter(range(n))
+
+        return numbers
+
+    def generating(n):
+        yield from range(n)
+
+    plain = decorated(tc.mcache)
+    plain.put([0, 1], 2)
+    plain.save(tmp_path / "saved")
+    generating.__qualname__ = plain.__qualname__
+    with pytest.raises(tc.SerializationError, match="can't be read"):
+        replaying()(generating).load(tmp_path / "saved")
+
+
 # -- async -----------------------------------------------------------------------------------------
 
 
@@ -319,7 +340,7 @@ def ticker(replaying):
             yield base + number
 
     ticker.runs = 0
-    cached = replaying(ticker)
+    cached = replaying()(ticker)
     cached.runs = lambda: ticker.runs
     return cached
 
@@ -377,7 +398,7 @@ def test_one_who_is_cancelled_disturbs_nobody(ticker):
 
 
 def test_an_async_generator_that_fails_is_not_kept(replaying):
-    @replaying
+    @replaying()
     async def failing():
         yield 1
         raise LookupError("no more")
@@ -455,6 +476,94 @@ def test_methods_may_be_async_generators(replaying):
         assert inspect.isasyncgenfunction(feed.pages)
 
     asyncio.run(main())
+
+
+# -- on engines ------------------------------------------------------------------------------------
+
+
+PLACES = {
+    "engine": lambda: [open_engine("mapping:")],
+    "near and far": lambda: [["memory", open_engine("mapping:")]],
+}
+
+
+@pytest.fixture(params=PLACES)
+def stored(tc, request):
+    """Decorates a generator function whose recordings go through an engine."""
+    return partial(tc.ucache, *PLACES[request.param](), generators="replay", name="stored")
+
+
+@pytest.mark.parametrize("codec", ["msgpack", "json"])
+def test_recordings_are_kept_in_engines(stored, codec):
+    runs = []
+
+    @stored(codec=codec, compress="zlib")
+    def letters(text):
+        runs.append(text)
+        yield from text
+        return [text, None]
+
+    for _ in range(3):
+        assert with_end(letters("ab")) == (["a", "b"], ["ab", None])
+    assert runs == ["ab"]
+    assert with_end(letters.peek("ab")) == (["a", "b"], ["ab", None])
+    assert with_end(letters.refresh("ab")) == (["a", "b"], ["ab", None])
+    assert runs == ["ab", "ab"]
+    letters.put("xy", "z")
+    assert list(letters("z")) == ["x", "y"]
+    assert sorted(list(generator) for _, generator in letters.items()) == [["a", "b"], ["x", "y"]]
+    assert letters.invalidate("ab")
+    assert letters.peek("ab", default_=0) == 0
+    assert inspect.isgeneratorfunction(letters)
+    assert letters.warm(["ab", "cd"]).loaded == 2
+
+
+def test_async_recordings_are_kept_in_engines(stored):
+    runs = []
+
+    @stored()
+    async def letters(text):
+        for letter in text:
+            await asyncio.sleep(0)
+            yield letter
+        runs.append(text)
+
+    async def main():
+        found = await asyncio.gather(*(all_of(letters("ab")) for _ in range(5)))
+        assert found == [["a", "b"]] * 5
+        assert await all_of(letters("ab")) == ["a", "b"]
+        assert runs == ["ab"]
+        assert await all_of(await letters.peek("ab")) == ["a", "b"]
+        assert await all_of(await letters.refresh("ab")) == ["a", "b"]
+        await letters.put("xy", "z")
+        assert await all_of(letters("z")) == ["x", "y"]
+        assert await letters.invalidate("ab")
+        assert not await letters.contains("ab")
+        assert inspect.isasyncgenfunction(letters)
+        assert not inspect.iscoroutinefunction(letters)
+        assert (await letters.warm(["ab", "z"])).loaded == 1
+
+    asyncio.run(main())
+
+
+def test_an_old_recording_answers_while_the_generator_fails(tc):
+    clock = FakeClock()
+    fails = False
+
+    @tc.ucache(
+        open_engine("mapping:", clock=lambda: clock.now / 1e9),
+        generators="replay", ttl=10, stale="1h", clock=clock, name="ticks",
+    )  # fmt: skip
+    def ticks():
+        yield 1
+        if fails:
+            raise LookupError
+        yield 2
+
+    assert list(ticks()) == [1, 2]
+    fails = True
+    clock.advance(11)
+    assert list(ticks()) == [1, 2]
 
 
 # -- recordings ------------------------------------------------------------------------------------

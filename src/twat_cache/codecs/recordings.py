@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ..codec_types import Codec
 
-__all__ = ["PackedRecordings", "Recording"]
+__all__ = ["PackedRecordings", "Recording", "packed", "unpacked"]
 
 
 class Recording(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - tuples have no room for one
@@ -31,6 +31,24 @@ class Recording(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - tuples have
         return tuple(self), self.returned
 
 
+def packed(value: Any) -> Any:
+    """A recording as what any codec can carry; anything else as it is."""
+    if type(value) is Recording:
+        return {"items": list(value), "returned": value.returned}
+    return value
+
+
+def unpacked(value: Any) -> Recording:
+    """The recording that was packed.
+
+    Raises:
+        ValueError: None was.
+    """
+    if type(value) is not dict or value.keys() != {"items", "returned"}:
+        raise ValueError("no recording")
+    return Recording(value["items"], value["returned"])
+
+
 class PackedRecordings:
     """A codec for what the cache of a generator function keeps, by another codec.
 
@@ -47,13 +65,9 @@ class PackedRecordings:
 
     def encode(self, value: Any, /) -> Any:
         """The bytes of a recording, or of another value."""
-        if type(value) is Recording:
-            value = {"items": list(value), "returned": value.returned}
-        return self._codec.encode(value)
+        return self._codec.encode(packed(value))
 
     def decode(self, data: Any, /) -> Any:
         """The recording, or the other value."""
         value = self._codec.decode(data)
-        if type(value) is dict:
-            return Recording(value["items"], value["returned"])
-        return value
+        return unpacked(value) if type(value) is dict else value
