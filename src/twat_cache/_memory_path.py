@@ -11,7 +11,6 @@ from ._run.call import Call
 from ._run.drive import run
 from ._run.tally import Tally
 from ._stores.in_table import TableStore, TimedTableStore, _Raised
-from ._stores.table_shelf import put_by_hand
 from ._tagging import tags_of_calls
 
 TYPE_CHECKING = False
@@ -69,7 +68,7 @@ class MemoryPath:
                 tags=tags,
             )
         else:
-            self.store = TableStore(table, terms, recipe.copier)
+            self.store = TableStore(table, terms, recipe.copier, tags=tags)
         self.path = Path(recipe, self.store, self.tally, single=single, copier=recipe.copier)
 
     def call(
@@ -95,12 +94,8 @@ class MemoryPath:
         self, key: Any, value: Any, lasts: int | None, weight: int, call: tuple[Any, ...]
     ) -> None:
         """Stores a value by hand, for so many nanoseconds."""
-        store = self.store
         self.forget(key)
-        if isinstance(store, TimedTableStore):
-            put_by_hand(store, self.tags, self.call(key, *call), value, lasts, weight)
-        else:
-            store.table.put(key, value, lasts, weight=weight)
+        self.store.put(self.call(key, *call), value, lasts, weight)
 
 
 def answer(gate: Any, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

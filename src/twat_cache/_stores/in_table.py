@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TableStore", "TimedTableStore"]
 
 _MISSING: Any = object()
+_AGES = 2_000_000_000.0  # seconds, some 63 years: a table's clock can tell no more than 292
 
 
 class TableStore:
@@ -33,44 +34,98 @@ class TableStore:
         terms: Gives the nanoseconds that a result lasts (None is for ever, 0 the table's time, less
             than 0 not at all) and its weight.
         copier: Copies what is stored.
+        tags: Which entries have which tags, if any may have some.
     """
 
     def __init__(
-        self, table: Table, terms: Terms, copier: Callable[[Any], Any] | None = None
+        self,
+        table: Table,
+        terms: Terms,
+        copier: Callable[[Any], Any] | None = None,
+        *,
+        tags: TagIndex | None = None,
     ) -> None:
         self.table = table
         self._terms = terms
         self._copier = copier
+        self._tags = tags
 
     def look(self, call: Call) -> Steps[Found | None]:
         """What another has stored since the call was made."""
+        yield from ()  # a generator, though it waits for nothing
         value = self.table.peek(call.place, _MISSING)
         if value is _MISSING:
             return None
-        return Found(value if self._copier is None else self._copier(value), inf, 0.0)
-        yield  # a generator, though it waits for nothing
+        return Found(self._copied(value), inf, 0.0)
 
     def depart(self, call: Call) -> Steps[Any]:
-        """The table's own note."""
-        return self.table.depart(call.place)
-        yield
+        """The table's own note, and that of the tags."""
+        yield from ()
+        tagged = None if self._tags is None else self._tags.depart(call)
+        return self.table.depart(call.place), tagged
 
-    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
+    def keep(
+        self,
+        call: Call,
+        value: Any,
+        departed: Any,
+        raised: int = 0,  # noqa: ARG002 - exceptions are for `TimedTableStore`
+    ) -> Steps[None]:
         """Stores the result, if its terms want it stored."""
+        yield from ()
         lasts, weight = self._terms(value, call)
         if lasts is None or lasts >= 0:
-            kept = value if self._copier is None else self._copier(value)
-            self.table.land(departed, kept, lasts, weight=weight, replace=call.is_forced)
-        return
-        yield
+            value = self._copied(value)
+            self._store(call, departed, value, lasts, weight, replace=call.is_forced)
+
+    def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
+        """Stores a value by hand for so many nanoseconds; nothing on its way will replace it."""
+        self.table.put(call.place, value, lasts, weight=weight)
+        if self._tags is not None:
+            self._put_again(call, value, lasts, weight)
+
+    def _put_again(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
+        """With its tags, and with all its deadlines."""
+        tagged = None if self._tags is None else self._tags.depart(call)
+        departed = self.table.depart(call.place), tagged
+        try:
+            self._store(call, departed, value, lasts, weight, replace=True)
+        finally:
+            self.abandon(departed)
 
     def abandon(self, departed: Any) -> None:
-        """Ends the table's note."""
-        self.table.abandon(departed)
+        """Ends both notes."""
+        flight, tagged = departed
+        self.table.abandon(flight)
+        if tagged is not None:
+            self._tags.abandon(tagged)  # type: ignore[union-attr]
+
+    def _copied(self, value: Any) -> Any:
+        return value if self._copier is None else self._copier(value)
+
+    def _store(
+        self,
+        call: Call,  # noqa: ARG002 - those who have deadlines ask how long it took
+        departed: Any,
+        value: Any,
+        lasts: int | None,
+        weight: int,
+        *,
+        replace: bool,
+    ) -> None:
+        self._land(departed, self.table.land, value, lasts, weight=weight, replace=replace)
+
+    def _land(self, departed: Any, land: Callable[..., bool], *args: Any, **options: Any) -> None:
+        """Has the table store it, and the tags know."""
+        flight, tagged = departed
+        if tagged is None:
+            land(flight, *args, **options)
+        else:
+            self._tags.land(tagged, land, flight, *args, **options)  # type: ignore[union-attr]
 
 
 class TimedTableStore(TableStore):
-    """Results that can be stale, or looked at before their end; exceptions; tags.
+    """Results that can be stale, or looked at before their end; exceptions.
 
     A result's time in the table ends where its margin begins: so hits stay the core's alone, and
     all that is to be looked at more closely is a miss there. An exception is never a hit.
@@ -82,7 +137,7 @@ class TimedTableStore(TableStore):
         stale: How many seconds a result is kept past its time.
         early: When a result is computed anew before that.
         lives: How many seconds an exception of the nth class is kept.
-        tags: Which entries have which tags.
+        tags: As for `TableStore`.
     """
 
     def __init__(
@@ -96,78 +151,66 @@ class TimedTableStore(TableStore):
         lives: Sequence[float] = (),
         tags: TagIndex | None = None,
     ) -> None:
-        super().__init__(table, terms, copier)
-        self._stale = int(stale * 1e9)
+        super().__init__(table, terms, copier, tags=tags)
+        self._stale = int(min(stale, _AGES) * 1e9)
         self._early = early
         self._lives = lives
-        self._tags = tags
 
     def look(self, call: Call) -> Steps[Found | None]:
         """What there is, and how long it is still good."""
+        yield from ()
         kept = self.table.look(call.place)
         if kept is None:
             return None
         value, fresh, end = kept
         if type(value) is _Raised:
-            left = inf if end is None else (end - self.table.now()) / 1e9
-            return Found(value.error, left, 0.0, value.index)
-        if self._copier is not None:
-            value = self._copier(value)
-        if end is None:
+            return Found(value.error, self._left(end), 0.0, value.index)
+        value = self._copied(value)
+        if fresh is None:
             return Found(value, inf, 0.0)
-        expiry = end - self._stale
-        margin = 0.0 if fresh is None else (expiry - fresh) / 1e9
-        return Found(value, (expiry - self.table.now()) / 1e9, margin)
-        yield
-
-    def depart(self, call: Call) -> Steps[Any]:
-        """The table's note, and that of the tags."""
-        if self._tags is None:
-            return self.table.depart(call.place), None
-        return self.table.depart(call.place), self._tags.depart(call)
-        yield
+        expiry = fresh if end is None else max(fresh, end - self._stale)
+        return Found(value, self._left(expiry), (expiry - fresh) / 1e9)
 
     def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
-        """Stores the result, with its margin."""
-        flight, tagged = departed
+        """Stores the result, with its margin; or an exception."""
+        if not raised:
+            return (yield from super().keep(call, value, departed))
+        kept = put_together(type(value), taken_apart(value))
+        if kept is not None:  # nothing can be raised again that can't be copied
+            now = self.table.now()
+            end = now + int(self._lives[raised - 1] * 1e9)
+            self._land(
+                departed, self.table.land_until, _Raised(kept, raised), now, end, replace=True
+            )
+        return None
+
+    def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
+        """Stores a value by hand, as `TableStore.put`."""
+        self.table.put(call.place, value, lasts, weight=weight)
+        self._put_again(call, value, lasts, weight)
+
+    def _left(self, moment: int | None) -> float:
+        return inf if moment is None else (moment - self.table.now()) / 1e9
+
+    def _store(
+        self,
+        call: Call,
+        departed: Any,
+        value: Any,
+        lasts: int | None,
+        weight: int,
+        *,
+        replace: bool,
+    ) -> None:
         table = self.table
-        now = table.now()
-        if raised:
-            self._keep_exception(call, value, flight, now, raised)
-            return
-        lasts, weight = self._terms(value, call)
-        if lasts is not None and lasts < 0:
-            return
-        if lasts == 0:
-            lasts = table.ttl
-        if tagged is not None and not self._tags.land(tagged, call):  # type: ignore[union-attr]
-            return
+        lasts = table.ttl if lasts == 0 else lasts
         fresh = end = None
         if lasts is not None:
-            fresh = now + lasts
+            fresh = table.now() + lasts
             end = fresh + self._stale
             if self._early is not None:
                 fresh -= int(self._early.margin(lasts / 1e9, call.took) * 1e9)
-        kept = value if self._copier is None else self._copier(value)
-        table.land_until(flight, kept, fresh, end, weight=weight, replace=call.is_forced)
-        return
-        yield
-
-    def _keep_exception(
-        self, call: Call, error: Exception, flight: Any, now: int, index: int
-    ) -> None:
-        kept = put_together(type(error), taken_apart(error))
-        if kept is None:  # nothing can be raised again that can't be copied
-            return
-        end = now + int(self._lives[index - 1] * 1e9)
-        self.table.land_until(flight, _Raised(kept, index), now, end, replace=True)
-
-    def abandon(self, departed: Any) -> None:
-        """Ends both notes."""
-        flight, tagged = departed
-        self.table.abandon(flight)
-        if tagged is not None:
-            self._tags.abandon(tagged)  # type: ignore[union-attr]
+        self._land(departed, table.land_until, value, fresh, end, weight=weight, replace=replace)
 
 
 class _Raised:

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from .._run.call import Found
     from .._run.drive import Steps
-    from .tag_index import TagIndex
 
-__all__ = ["TableShelf", "put_by_hand"]
+__all__ = ["TableShelf"]
 
 
 class TableShelf(TimedTableStore):
@@ -47,7 +46,10 @@ class TableShelf(TimedTableStore):
             call = self._call(place, tags)
             call.ttl = float("inf") if lasts is None else lasts
             nanoseconds, weight = self._terms(value, call)
-            put_by_hand(self, self._tags, call, self._kept(value), nanoseconds, weight)
+            if nanoseconds is None or nanoseconds >= 0:
+                self.put(call, self._copied(value), nanoseconds, weight)
+            else:
+                self.table.discard(call.place)
         yield from ()  # a generator, though it waits for nothing
 
     def add(
@@ -101,47 +103,7 @@ class TableShelf(TimedTableStore):
         return value
 
     def _tags_of(self, place: str) -> Collection[str]:
-        return () if self._tags is None else self._tags._by_key.get((place,), ())
-
-    def _kept(self, value: Any) -> Any:
-        return value if self._copier is None else self._copier(value)
-
-
-def put_by_hand(
-    store: TimedTableStore,
-    tags: TagIndex | None,
-    call: Call,
-    value: Any,
-    lasts: int | None,
-    weight: int,
-) -> None:
-    """Stores a value for so many nanoseconds; what is on its way for the key is grounded."""
-    table = store.table
-    if lasts is not None and lasts < 0:
-        table.discard(call.place)
-        return
-    lasts = table.ttl if lasts == 0 else lasts
-    table.put(call.place, value, lasts, weight=weight)
-    tagged = None if tags is None else tags.depart(call)
-    flight = table.depart(call.place)
-    if tagged is None or tags.land(tagged, call):  # type: ignore[union-attr]
-        fresh, end = _deadlines(store, lasts, call.took)
-        table.land_until(flight, value, fresh, end, weight=weight, replace=True)
-    else:
-        table.abandon(flight)
-        table.discard(call.place)
-
-
-def _deadlines(
-    store: TimedTableStore, lasts: int | None, took: float
-) -> tuple[int | None, int | None]:
-    if lasts is None:
-        return None, None
-    fresh = store.table.now() + lasts
-    end = fresh + store._stale
-    if store._early is not None:
-        fresh -= int(store._early.margin(lasts / 1e9, took) * 1e9)
-    return fresh, end
+        return () if self._tags is None else self._tags.tags_at((place,))
 
 
 def _nothing() -> None:

@@ -1,134 +1,190 @@
-"""Which entries of a table have which tags, so that dropping a tag costs what it drops."""
+"""Which entries of a table have which tags, so that dropping a tag costs what it drops.
+
+A *result* is what a computation comes to. It has its tags from the moment the computation begins,
+so whoever drops one finds it, wherever it is by then, and `Table.discard` does the rest: what is
+stored leaves, what is on its way won't be stored. So it does no harm to know a result for too long;
+to forget one too early would leave an entry that no tag reaches.
+
+What has left a table is told of afterwards, when there may be another entry under its key. And two
+results for one key may land at a time, nobody knows which of them last. So the results of a key are
+a chain, and one of them is forgotten when it is sure that the entry isn't it: when it didn't get
+in, when another came in that landed wholly after it, or when nothing is there and none is landing.
+"""
 
 from __future__ import annotations
 
 from _weakref import ref
+from functools import partial
 from threading import RLock
-from weakref import WeakSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
     from typing import Any
 
     from .._core import Table
     from .._run.call import Call
 
-__all__ = ["TagIndex", "drop_tags"]
+__all__ = ["Result", "TagIndex", "drop_tags"]
 
-_everywhere: WeakSet[TagIndex] = WeakSet()
+_live: dict[int, ref[TagIndex]] = {}
+
+_DEPARTED, _LANDING, _LANDED = range(3)
 
 
-class _Tagged:
-    """A computation on its way, and the tags that its result will have."""
+class Result:
+    """What a computation comes to: under which key, with which tags, and how far it is."""
 
-    __slots__ = ("grounded", "tags")
+    __slots__ = ("is_doubtful", "key", "older", "place", "stage", "tags")
 
-    def __init__(self, tags: frozenset[str]) -> None:
+    def __init__(self, key: Hashable, place: Any, tags: frozenset[str]) -> None:
+        self.key = key
+        self.place = place
         self.tags = tags
-        self.grounded = False
+        self.stage = _DEPARTED
+        self.is_doubtful = False
+        self.older: Result | None = None
 
 
 class TagIndex:
     """The tags of one table's entries. Thread-safe.
+
+    The table's `on_removal` has to call `gone`, and whoever makes the index sets `table`.
 
     Args:
         tags_of: Gives the tags of a call.
         weak: Whether the first object of each key is held weakly.
     """
 
+    table: Table
+
     def __init__(self, tags_of: Callable[[Call], Iterable[str]], weak: bool) -> None:
         self._tags_of = tags_of
         self._weak = weak
-        self._lock = RLock()  # keys compare, and objects die, by anybody's code
-        self._by_tag: dict[str, dict[Hashable, Any]] = {}
-        self._by_key: dict[Hashable, frozenset[str]] = {}
-        self._leaving: set[_Tagged] = set()
-        self.table: Table | None = None
-        _everywhere.add(self)
+        self._lock = RLock()  # destructors, which may come at any point, may use the cache
+        self._by_tag: dict[str, dict[Result, None]] = {}
+        self._latest: dict[Hashable, Result] = {}  # changed by single steps, for keys compare
+        _live[id(self)] = ref(self, partial(_live.pop, id(self)))
 
-    def depart(self, call: Call) -> _Tagged:
-        """Notes that a computation begins: a tag that is dropped from now on grounds it."""
-        tagged = _Tagged(frozenset(self._tags_of(call)))
-        with self._lock:
-            self._leaving.add(tagged)
-        return tagged
-
-    def land(self, tagged: _Tagged, call: Call) -> bool:
-        """Notes that its result is about to be stored; False if it was grounded."""
-        key = self._identity(call.place)
-        place = call.place
+    def depart(self, call: Call) -> Result:
+        """A computation begins: a tag that is dropped from now on grounds it."""
+        tags = frozenset(self._tags_of(call))
+        key = place = call.place
         if self._weak:
-            place = ref(place[0], lambda _: self._forget(key)), place[1:]
+            owner, *others = place
+            key = (id(owner), *others)
+            place = (ref(owner, partial(self._died, key)), *others)
+        result = Result(key, place, tags)
         with self._lock:
-            self._leaving.discard(tagged)
-            if tagged.grounded:
-                return False
-            self._remove(key)
-            if tagged.tags:
-                self._by_key[key] = tagged.tags
-                for tag in tagged.tags:
-                    self._by_tag.setdefault(tag, {})[key] = place
-        return True
+            for tag in tags:
+                results = None
+                while results is None or self._by_tag.get(tag) is not results:
+                    results = self._by_tag.setdefault(tag, {})  # which a destructor may take away
+                    results[result] = None
+        return result
 
-    def abandon(self, tagged: _Tagged) -> None:
-        """Ends a computation that has nothing to store."""
-        with self._lock:
-            self._leaving.discard(tagged)
+    def land(self, result: Result, land: Callable[..., bool], *args: Any, **options: Any) -> bool:
+        """Has a result stored: `land(*args, **options)` does it, and tells whether it did."""
+        latest, key = self._latest, result.key
+        result.stage = _LANDING
+        stored = is_alone = False
+        try:
+            result.older = older = latest.get(key)
+            latest[key] = result
+            is_alone = all(one.stage == _LANDED for one in _chain(older))
+            stored = land(*args, **options)
+        finally:
+            result.stage = _LANDED
+            if not stored:
+                self._forget([result])
+        is_latest = latest.get(key) is result
+        if is_latest and not stored:
+            if older is None:
+                latest.pop(key, None)
+            else:
+                latest[key] = older
+        elif is_latest and is_alone:
+            result.older = None
+            self._forget(_chain(older))
+        if result.is_doubtful:
+            self._check(key, self._place(result))
+        return stored
 
-    def gone(self, key: tuple[Any, ...], cause: str) -> None:
-        """An entry has left the table."""
-        if cause not in ("replaced", "collected"):  # whose object is no more, `_forget` hears of
-            self._forget(self._identity(key))
+    def abandon(self, result: Result) -> None:
+        """Ends a computation that has nothing to store; does nothing if it landed."""
+        if result.stage == _DEPARTED:
+            self._forget([result])
+
+    def gone(self, key: Any, cause: str) -> None:
+        """An entry has left the table, or was replaced there."""
+        if cause != "collected":  # then `_died` hears of it
+            self._check(self._identity(key), key)
+
+    def tags_at(self, key: Any) -> frozenset[str]:
+        """The tags of the entry under a key."""
+        result = self._latest.get(self._identity(key))
+        return frozenset() if result is None else result.tags
 
     def drop(self, tags: Iterable[str]) -> int:
         """Lets all entries with one of the tags go; tells how many those were."""
-        wanted = set(tags)
-        places: dict[Hashable, Any] = {}
         with self._lock:
-            for tagged in self._leaving:
-                if wanted & tagged.tags:
-                    tagged.grounded = True
-            for tag in wanted:
-                places.update(self._by_tag.get(tag, {}))
-        table = self.table
-        assert table is not None
+            results = {result: None for tag in tags for result in self._by_tag.get(tag, ())}
         dropped = 0
-        for place in places.values():
-            if self._weak:
-                owner = place[0]()
-                if owner is None:
-                    continue
-                place = (owner, *place[1])  # noqa: PLW2901
-            dropped += table.discard(place)
-        with self._lock:
-            for key in places:
-                self._remove(key)
+        for result in results:
+            has_landed = result.stage == _LANDED
+            place = self._place(result)
+            if place is not None:
+                dropped += self.table.discard(place)
+            if has_landed:
+                self._forget([result])
         return dropped
-
-    def clear(self) -> None:
-        """Forgets all."""
-        with self._lock:
-            self._by_tag.clear()
-            self._by_key.clear()
 
     def _identity(self, key: Any) -> Hashable:
         return (id(key[0]), *key[1:]) if self._weak else key
 
-    def _forget(self, key: Hashable) -> None:
-        with self._lock:
-            self._remove(key)
+    def _place(self, result: Result) -> Any:
+        """The key of a result as the table takes it; None if its object is no more."""
+        place = result.place
+        if not self._weak:
+            return place
+        owner = place[0]()
+        return None if owner is None else (owner, *place[1:])
 
-    def _remove(self, key: Hashable) -> None:
-        for tag in self._by_key.pop(key, ()):
-            places = self._by_tag.get(tag)
-            if places is not None:
-                places.pop(key, None)
-                if not places:
-                    del self._by_tag[tag]
+    def _check(self, key: Hashable, place: Any) -> None:
+        """Forgets all results of a key, if there is no entry under it and none is landing."""
+        results = list(_chain(self._latest.get(key)))
+        landing = [result for result in results if result.stage == _LANDING]
+        for result in landing:
+            result.is_doubtful = True  # it will look itself
+        if landing or not results or (place is not None and self.table.look(place) is not None):
+            return
+        if self._latest.get(key) is results[0]:
+            self._latest.pop(key, None)
+        self._forget(results)
+
+    def _died(self, key: Hashable, _: object) -> None:
+        """The object that a key began with is no more."""
+        self._forget(_chain(self._latest.pop(key, None)))
+
+    def _forget(self, results: Iterable[Result]) -> None:
+        """Their tags no longer lead to them."""
+        for result in results:
+            with self._lock:
+                for tag in result.tags:
+                    tagged = self._by_tag.get(tag, {})
+                    tagged.pop(result, None)
+                    if self._by_tag.get(tag) is tagged and not tagged:
+                        del self._by_tag[tag]  # no call since the question: nobody came between
+
+
+def _chain(result: Result | None) -> Iterator[Result]:
+    while result is not None:
+        yield result
+        result = result.older
 
 
 def drop_tags(tags: Iterable[str]) -> int:
     """Lets all entries with one of the tags go, of all tables; tells how many those were."""
     wanted = list(tags)
-    return sum(index.drop(wanted) for index in list(_everywhere))
+    found = [index() for index in list(_live.values())]
+    return sum(index.drop(wanted) for index in found if index is not None)
