@@ -10,12 +10,12 @@ import time
 from contextlib import contextmanager
 from math import inf
 from struct import Struct
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ..engine_types import Bytes, Capabilities, Clock
 from ..errors import EngineError
 from .address import options_of
+from .forks import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -46,7 +46,7 @@ class MappingEngine:
         self._mapping: MutableMapping[Any, Any] = {} if mapping is None else mapping
         self._clock = clock
         self._closed = False
-        self._lock = RLock()  # a mapping that tells of evictions may come back to us
+        self._lock = ForkSafeLock()  # a mapping that tells of evictions may come back to us
 
     @classmethod
     def from_url(cls, url: str, *, clock: Clock = time.time) -> MappingEngine:

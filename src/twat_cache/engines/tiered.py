@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 
 from ..errors import ConfigurationError, EngineError, refused
+from .forks import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TieredEngine:
         *self._near, self._far = tiers
         self._near_ttl = near_ttl
         self._changes = [0] * _STRIPES
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._closed = False
         self.capabilities = self._far.capabilities._replace(pieces=False)
 
