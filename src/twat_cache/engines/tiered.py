@@ -26,6 +26,9 @@ class TieredEngine:
     engine itself changes is seen at once. If the furthest tier can't tell how long an entry still
     has, its end may go unseen as long.
 
+    A near tier that can't serve is passed over by `get`. What changes something raises then, since
+    that tier may still have the value before.
+
     Args:
         tiers: The engines, near to far; two or more, none of them async. They are closed with it.
         near_ttl: The most seconds that an entry stays in a tier but the furthest.
@@ -54,7 +57,12 @@ class TieredEngine:
         found: dict[str, bytes | memoryview] = {}
         missing = list(seen)
         for depth, tier in enumerate((*self._near, self._far)):
-            values = dict(zip(missing, tier.get(missing), strict=True))
+            try:
+                values = dict(zip(missing, tier.get(missing), strict=True))
+            except EngineError:
+                if tier is self._far:
+                    raise
+                continue
             here = {key: value for key, value in values.items() if value is not None}
             if here and depth:
                 self._promote(depth, here, seen)
@@ -147,14 +155,17 @@ class TieredEngine:
         """
         tier: Any = (*self._near, self._far)[depth]
         times = dict.fromkeys(items, self._near_ttl)
-        if tier.capabilities.left:
-            left = zip(items, tier.left(list(items)), strict=True)
-            times = {key: min(self._near_ttl, time) for key, time in left if time is not None}
-        for key, time in times.items():
-            with self._lock:
-                if self._changes[_stripe(key)] == seen[key]:
-                    for nearer in self._near[:depth]:
-                        nearer.add(key, items[key], time)
+        try:
+            if tier.capabilities.left:
+                left = zip(items, tier.left(list(items)), strict=True)
+                times = {key: min(self._near_ttl, time) for key, time in left if time is not None}
+            for key, time in times.items():
+                with self._lock:
+                    if self._changes[_stripe(key)] == seen[key]:
+                        for nearer in self._near[:depth]:
+                            nearer.add(key, items[key], time)
+        except EngineError:
+            pass  # the values are found; another read will promote them
 
     def _changed(self, keys: Mapping[str, Any] | Sequence[str]) -> None:
         with self._lock:

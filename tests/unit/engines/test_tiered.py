@@ -144,6 +144,54 @@ def test_a_near_tier_that_fails_does_not_keep_the_value_before(far, clock):
     assert tiers.get(["key"]) == [b"new"]
 
 
+class Sulking(MappingEngine):
+    """Can't serve while it sulks."""
+
+    sulks = False
+
+    def _held(self):
+        if self.sulks:
+            raise EngineError("not now")
+        return super()._held()
+
+
+def test_a_near_tier_that_fails_is_passed_over_by_reads(far, clock):
+    near = Sulking(clock=clock.seconds)
+    tiers = TieredEngine([near, far])
+    tiers.put({"key": b"1"}, None)
+    near.sulks = True
+    assert tiers.get(["key", "no"]) == [b"1", None]
+    for change in (
+        lambda: tiers.put({"key": b"2"}, None),
+        lambda: tiers.drop(["key"]),
+        tiers.ping,
+    ):
+        with pytest.raises(EngineError, match="not now"):
+            change()
+    near.sulks = False
+    assert tiers.drop(["key"]) == 1
+    assert tiers.get(["key"]) == [None]
+
+
+def test_a_middle_tier_that_fails_keeps_nobody_from_the_furthest(near, far, clock):
+    middle = Sulking(clock=clock.seconds)
+    tiers = TieredEngine([near, middle, far])
+    far.put({"key": b"1"}, None)
+    middle.sulks = True
+    assert tiers.get(["key"]) == [b"1"]
+    assert near.get(["key"]) == [b"1"]  # promoted past it
+
+
+def test_what_the_furthest_tier_fails_to_give_is_an_error(near, clock):
+    far = Sulking(clock=clock.seconds)
+    tiers = TieredEngine([near, far])
+    far.sulks = True
+    near.put({"key": b"1"}, None)
+    assert tiers.get(["key"]) == [b"1"]
+    with pytest.raises(EngineError, match="not now"):
+        tiers.get(["key", "no"])
+
+
 def test_all_tiers_are_closed_also_if_one_fails(far):
     class Stuck(MappingEngine):
         def close(self):
