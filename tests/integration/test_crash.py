@@ -16,7 +16,7 @@ import pytest
 
 from tests.fixtures.crashes import KEYS, name_of
 from tests.fixtures.telling_values import number_of
-from twat_cache import open_engine
+from twat_cache import open_engine, ucache
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
 
@@ -74,6 +74,36 @@ def test_who_shares_the_store_with_them_is_not_disturbed(url, tmp_path):
     assert turn > 10
     assert read > 100
     assert not list(tmp_path.rglob("*.damaged*"))
+
+
+LEADER = """
+import time
+from twat_cache import ucache
+
+@ucache({url!r}, name="slow", single_flight="process", hard_timeout=0.5)
+def slow(x):
+    print("computing", flush=True)
+    time.sleep(60)
+
+slow(1)
+"""
+
+
+@pytest.mark.parametrize("url", STORES)
+def test_a_killed_leader_hands_over_once_its_lease_runs_out(url, tmp_path):
+    url = url.format(tmp_path)
+    code = [sys.executable, "-c", LEADER.format(url=url)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as leader:
+        assert leader.stdout.readline() == "computing\n"
+        leader.kill()
+
+    @ucache(url, name="slow", single_flight="process", hard_timeout=0.5)
+    def slow(x):
+        return x + 1
+
+    assert slow(1) == 2
+    assert slow.peek(1) == 2
+    slow.close()
 
 
 @pytest.mark.parametrize(
