@@ -19,6 +19,9 @@ class NotFound(LookupError):
         self.number = number
 
 
+NAME = f"{__name__}:NotFound"
+
+
 class Several(KeyError, OSError):
     """Made as the one of its bases that has the most to it."""
 
@@ -87,22 +90,25 @@ def test_arguments_that_the_class_refuses_make_nothing():
     group = vars(builtins)["ExceptionGroup"]
     error = group("text", [ValueError(1)])
     assert put_together(group, taken_apart(error)).exceptions == error.exceptions
-    assert put_together(group, [["text", [5]], {}]) is None
+    assert put_together(group, ["builtins:ExceptionGroup", ["text", [5]], {}]) is None
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        None, 5, "text", b"bytes", [], [[]], [[], {}, 1], {"a": 1}, {}, [5, {}], [[], 5],
-        [[], {5: 1}], [[], {"__class__": int}], [[], {"__dict__": {}}], [[], {"__reduce__": 1}],
+        None, 5, "text", b"bytes", [], [NAME], [NAME, []], [NAME, [], {}, 1], {"a": 1}, {},
+        [NAME, 5, {}], [NAME, [], 5], [NAME, [], {5: 1}], [NAME, [], {"__class__": int}],
+        [NAME, [], {"__dict__": {}}], [NAME, [], {"__reduce__": 1}], [5, [], {}], ["", [], {}],
+        ["builtins:LookupError", [], {}],
     ],
 )  # fmt: skip
 def test_what_is_no_parts_makes_nothing(parts):
+    assert type(put_together(NotFound, [NAME, [], {}])) is NotFound
     assert put_together(NotFound, parts) is None
 
 
 def test_the_class_is_the_one_that_was_asked_for_and_no_subclass():
     """OSError makes other classes of some numbers by itself."""
     assert type(OSError(2, "text")) is FileNotFoundError
-    assert put_together(OSError, [[2, "text"], {}]) is None
-    assert type(put_together(OSError, [[99_999, "text"], {}])) is OSError
+    assert put_together(OSError, ["builtins:OSError", [2, "text"], {}]) is None
+    assert type(put_together(OSError, ["builtins:OSError", [99_999, "text"], {}])) is OSError
