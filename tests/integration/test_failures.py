@@ -7,6 +7,7 @@ gives without a store, and its counters tell.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import shutil
 import sqlite3
@@ -375,6 +376,48 @@ def test_a_function_whose_store_is_locked_answers(store, tmp_path, told):
     engine.close()
 
 
+def test_a_coroutine_function_whose_store_is_in_trouble_answers(store, small_disk, told):  # noqa: F811
+    engine = opened(store, small_disk.path, timeout=0.05)
+    calls = []
+
+    @ucache(engine, name="double")
+    async def double(text):
+        calls.append(text)
+        return text * 20_000
+
+    async def answers():
+        found = await asyncio.gather(*(double(text) for text in "abcab"))
+        return found == [text * 20_000 for text in "abcab"]
+
+    with locked(store, small_disk.path, engine):
+        assert asyncio.run(answers())
+    assert sorted(calls) == ["a", "b", "c"]
+    small_disk.fill()
+    assert asyncio.run(answers())
+    small_disk.empty()
+    assert asyncio.run(answers())
+    count = len(calls)
+    assert asyncio.run(answers())
+    assert len(calls) == count
+    assert failed_operations(told) == {"put"}
+    assert double.stats().engine_errors == 6
+    engine.close()
+
+
+def test_a_function_whose_store_can_not_be_opened_answers(store, small_disk, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("twat_cache._tiers._AGAIN", 0.0)
+    small_disk.read_only(True)
+    double = doubling(STORES[store][0].format(small_disk.path))
+    assert answers(double)
+    assert double.stats().engine_errors > 0
+    small_disk.read_only(False)
+    assert answers(double)
+    calls = len(double.calls)
+    assert answers(double)
+    assert len(double.calls) == calls
+    double.close()
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_function_whose_store_is_damaged_answers(store, seed, tmp_path, told):
     chance = Random(f"{store} {seed}")
@@ -396,11 +439,13 @@ def test_a_function_whose_store_is_damaged_answers(store, seed, tmp_path, told):
         engine.close()
 
 
-def test_a_damaged_byte_anywhere_in_a_record_is_a_miss_that_is_told(told):
+@pytest.mark.parametrize("times", [300, 2_200])
+def test_a_damaged_byte_anywhere_in_a_record_is_a_miss_that_is_told(times, told):
     kept = {}
     engine = MappingEngine(kept)
     double = doubling(engine)
-    assert double("a") == "a" * 600
+    right = "a" * 2 * times
+    assert double("a", times) == right
     ((place, record),) = kept.items()
     head = 8  # the engine's own deadline; what is done to that ends the entry or prolongs it
     for offset in range(head, len(record)):
@@ -408,7 +453,7 @@ def test_a_damaged_byte_anywhere_in_a_record_is_a_miss_that_is_told(told):
         wrong[offset] ^= 1 << offset % 8
         kept[place] = bytes(wrong)
         told.clear()
-        assert double("a") == "a" * 600
+        assert double("a", times) == right
         assert [type(event) for event in told].count(events.RecordRefused) == 1, offset
     assert double.stats().refused_records == len(record) - head
     assert len(double.calls) == 1 + len(record) - head
