@@ -17,15 +17,15 @@ import time
 from contextlib import contextmanager
 from math import inf
 from struct import Struct
-from threading import RLock
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 from .._size import read_size
 from ..engine_types import Bytes, Capabilities, Clock
-from ..errors import EngineError, EngineNotAvailableError, EngineTimeoutError
+from ..errors import EngineError, EngineNotAvailableError, EngineTimeoutError, PathError
 from .address import folder_of, options_of, seconds
-from .private import private_folder
+from .forks import ForkSafeLock
+from .private import private_file, private_folder
 
 try:
     import diskcache
@@ -43,7 +43,7 @@ __all__ = ["DiskcacheEngine"]
 
 _DEADLINE = Struct("<d")
 _UNBOUNDED = 1 << 62
-_AT_REST = 1.0  # seconds
+_TRIES = 10
 
 
 class _NotOurs(Exception):  # noqa: N818
@@ -73,6 +73,24 @@ class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
             raise _NotOurs
         return super().fetch(mode, filename, value, read)
 
+    def _write(
+        self, full_path: str, iterator: Iterator[bytes], mode: str, encoding: str | None = None
+    ) -> int:
+        """Writes the file of a large value, with the modes that all our files have."""
+        for left in reversed(range(_TRIES)):
+            try:
+                private_folder(os.path.dirname(full_path))
+                with open(full_path, mode, encoding=encoding, opener=_private) as file:
+                    return sum(map(file.write, iterator))
+            except (FileNotFoundError, PathError):  # who deletes a folder's last file deletes it
+                if not left:
+                    raise
+        raise AssertionError
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
 
 class DiskcacheEngine:
     """Keeps bytes in a folder of the library's own format, `diskcache:///absolute/folder`.
@@ -100,10 +118,8 @@ class DiskcacheEngine:
         self._file = os.path.join(self._path, "cache.db")
         self._timeout = seconds(timeout)
         self._bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
-        self._lock = RLock()
-        self._paused = False
+        self._lock = _Lock(self)
         self._cache: Any = None
-        _every.add(self)
         private_folder(self._path)
         self.ping()
 
@@ -212,6 +228,7 @@ class DiskcacheEngine:
 
     def _begin(self) -> None:
         private_folder(self._path)
+        private_file(self._file)
         if self._cache is not None:
             self._cache.close()
         self._cache = diskcache.Cache(
@@ -221,19 +238,6 @@ class DiskcacheEngine:
             size_limit=self._bound or _UNBOUNDED,
             eviction_policy="least-recently-used" if self._bound else "none",
         )
-
-    def before_fork(self) -> None:
-        """Comes to rest, without a connection of this thread."""
-        self._paused = self._lock.acquire(timeout=_AT_REST)
-        if self._paused and self._cache is not None:
-            self._cache.close()
-
-    def after_fork(self, *, child: bool) -> None:
-        """Goes on; the child with a lock of its own."""
-        if child:
-            self._lock = RLock()
-        elif self._paused:
-            self._lock.release()
 
     def _find(self, name: bytes) -> memoryview | None:
         try:
@@ -264,25 +268,17 @@ def _bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
 
 
-_every: WeakSet[DiskcacheEngine] = WeakSet()
-_forking: list[DiskcacheEngine] = []
+class _Lock(ForkSafeLock):
+    """Brings an engine to rest before a fork; the connection of the thread that forks is closed."""
 
+    __slots__ = ("_engine",)
 
-def _before_fork() -> None:
-    _forking[:] = list(_every)
-    for engine in _forking:
-        engine.before_fork()
+    def __init__(self, engine: DiskcacheEngine) -> None:
+        super().__init__()
+        self._engine = ref(engine)
 
-
-def _after_fork(*, child: bool) -> None:
-    for engine in _forking:
-        engine.after_fork(child=child)
-    _forking.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(child=False),
-        after_in_child=lambda: _after_fork(child=True),
-    )
+    def before_fork(self) -> None:
+        super().before_fork()
+        engine = self._engine()
+        if engine is not None and self._taken and engine._cache is not None:
+            engine._cache.close()
