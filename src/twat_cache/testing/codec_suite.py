@@ -5,13 +5,15 @@
             return MyCodec()
 
 The promises, in the order of the tests: a codec has a name and a number; what it writes comes back
-equal and of its type, from any kind of buffer; what it can't write it refuses by one error, which
-tells no contents; what nobody wrote is refused by the same error or read as something, and never
-ends in any other; and it is safe in any thread.
+equal and of its type, from any kind of buffer, and is neither changed by what is written or read
+next nor changes the value; what it can't write it refuses by one error, which tells no contents;
+what nobody wrote is refused by the same error or read as something, and never ends in any other;
+and it is safe in any thread.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 from threading import Thread
 from typing import Any, ClassVar
@@ -57,8 +59,8 @@ class CodecSuite:
     ]
     """What has to come back; take from it or add to it as your codec carries less or more."""
 
-    refused: ClassVar[list[Any]] = []
-    """What has to be refused; none of these may show their contents in the error."""
+    refused: ClassVar[list[Any]] = [(number for number in range(3))]
+    """What has to be refused, and not shown in the error; add what your codec can't carry."""
 
     def make(self) -> Any:
         """A codec to be tested."""
@@ -66,9 +68,7 @@ class CodecSuite:
 
     def write(self, value: Any) -> bytes:
         """All the bytes of a value, whether they come in one piece or in several."""
-        data = self.make().encode(value)
-        pieces = [data] if isinstance(data, (bytes, bytearray, memoryview)) else data
-        return b"".join(pieces)
+        return _whole(self.make().encode(value))
 
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values are alike to the last part and its type."""
@@ -99,6 +99,19 @@ class CodecSuite:
         codec = self.make()
         found = [codec.decode(self.write(value)) for value in self.values]
         assert self.same(found, self.values)
+
+    def test_what_was_written_does_not_change_with_what_is_written_next(self) -> None:
+        codec = self.make()
+        written = [codec.encode(value) for value in self.values]
+        for index, (data, value) in enumerate(zip(written, self.values, strict=True)):
+            assert self.same(codec.decode(_whole(data)), value), f"values[{index}]"
+
+    def test_writing_does_not_change_the_value(self) -> None:
+        codec = self.make()
+        before = deepcopy(self.values)
+        for value in self.values:
+            codec.encode(value)
+        assert self.same(self.values, before)
 
     def test_what_can_not_be_written_is_refused_and_not_shown(self) -> None:
         codec = self.make()
@@ -138,9 +151,7 @@ class CodecSuite:
         def work(number: int) -> None:
             for turn in range(ROUNDS):
                 value = [number, turn, "x" * turn]
-                data = codec.encode(value)
-                whole = data if isinstance(data, bytes) else b"".join(data)
-                if not self.same(codec.decode(whole), value):
+                if not self.same(codec.decode(_whole(codec.encode(value))), value):
                     wrong.append(value)
 
         threads = [Thread(target=work, args=(number,)) for number in range(THREADS)]
@@ -155,3 +166,8 @@ class CodecSuite:
             codec.decode(data)
         except SerializationError:
             pass
+
+
+def _whole(data: Any) -> bytes:
+    """All bytes of a value, in one piece."""
+    return b"".join([data] if isinstance(data, (bytes, bytearray, memoryview)) else data)
