@@ -9,7 +9,7 @@ from ._run.early import RefreshAhead, XFetch
 from ._run.flight import Flights, running_loop
 from .steps.load import load
 from .steps.observe import observe
-from .steps.stored import keeping, stored
+from .steps.stored import stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Path:
         self._flights, self._behind = Flights(), Flights()
         classes = tuple(cls for cls, _ in recipe.cache_exceptions)
         early = early_of(recipe)
-        step = load(tally)
+        step = load(store, tally, classes)
         if recipe.hard_timeout is not None:
             from .steps.timeout import timeout
 
@@ -66,19 +66,18 @@ class Path:
             from .steps.retry import retry
 
             step = retry(step, recipe.retry)
-        step = keeping(step, store, classes)
         if leases is not None:
             from .steps.lease import lease
 
             step = lease(step, store, leases)
-        step = stored(step, store, classes)
+        step = stored(step, store)
         if recipe.stale or early is not None:
             from .steps.failsafe import failsafe
             from .steps.refresh import refresh
 
             soft = recipe.soft_timeout or 0.0
             step = refresh(step, store, self._behind, tally, early=early, soft_timeout=soft)
-            step = failsafe(step, tally)
+            step = failsafe(step, tally, classes)
         if single:
             from .steps.single_flight import single_flight
 

@@ -192,7 +192,7 @@ class Cache(Operations):
 
     def close(self) -> None:
         """Waits for what is computed in the background, and gives the engine back."""
-        from ._run.effects import drain_threads
+        from ._run.apart import drain_threads
 
         drain_threads(10.0)
         self._close()
@@ -324,7 +324,7 @@ class AsyncCache(Operations):
 
     async def close(self) -> None:
         """Awaits what is computed in the background, and gives the engine back."""
-        from ._run.effects import drain_tasks
+        from ._run.apart import drain_tasks
 
         await drain_tasks(10.0)
         self._close()

@@ -268,7 +268,7 @@ class EngineControls(Wrapper):
         An engine that the decorator opened, and no other cache uses, is closed. The function can
         still be called; it then runs each time.
         """
-        from ._run.effects import drain_threads
+        from ._run.apart import drain_threads
 
         drain_threads(10.0)
         self.table.clear()

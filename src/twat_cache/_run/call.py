@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from .exceptions import twin
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Mapping
     from typing import Any, Protocol
 
     from .drive import Steps
@@ -25,13 +27,13 @@ if TYPE_CHECKING:
             """
 
         def abandon(self, departed: Any) -> None:
-            """The computation has come to nothing."""
+            """The computation has ended, kept or not."""
 
 
 __all__ = ["JOINED", "LOADED", "STALE", "STORED", "Call", "Found"]
 
 LOADED, STORED, STALE, JOINED = range(4)
-"""Where an answer came from: the function, a store, a store past its time, another's computation."""
+"""Where an answer came from: the function, a store, a store past its time, another call."""
 
 
 class Found:
@@ -53,9 +55,17 @@ class Found:
         self.margin = margin
         self.raised = raised
 
+    def answer(self) -> Any:
+        """The value; an exception is raised, as a copy."""
+        if self.raised:
+            raise twin(self.value)
+        return self.value
+
 
 class Call:
     """One call that missed. As an effect: the function itself.
+
+    What most calls never have stands in the class, since a call is made for each miss.
 
     Attributes:
         key: What tells it from other calls of this cache, as a dict may have it.
@@ -64,34 +74,28 @@ class Call:
         args: Its positional arguments.
         kwargs: And those by name.
         is_forced: Whether to compute, whatever there is.
-        is_alone: Whether nobody shares its computation.
+        is_behind: Whether it is computed in the background, where nobody waits for it.
+        is_alone: Whether nobody shares its computation, and nothing goes on in the background.
         found: What a store has for it, once that was looked up.
         is_looked_up: Whether it was.
         origin: Where the answer came from.
         took: How many seconds the computation took.
         extra: What a store remembers between `look` and `keep`.
-        lease: What gives this process the right to compute, if that is asked for.
+        lease: What tells after so many seconds whether this process still has the right to store.
         ttl: A time to live for this call alone, instead of the cache's.
         tags: Tags of this call alone, instead of the cache's.
     """
 
-    __slots__ = (
-        "args",
-        "extra",
-        "found",
-        "function",
-        "is_alone",
-        "is_forced",
-        "is_looked_up",
-        "key",
-        "kwargs",
-        "lease",
-        "origin",
-        "place",
-        "tags",
-        "took",
-        "ttl",
-    )
+    is_behind = False
+    is_alone = False
+    found: Found | None = None
+    is_looked_up = False
+    origin = LOADED
+    took = 0.0
+    extra: Any = None
+    lease: Callable[[float], Steps[bool]] | None = None
+    ttl: float | None = None
+    tags: Collection[str] | None = None
 
     def __init__(
         self,
@@ -99,8 +103,7 @@ class Call:
         place: Any,
         function: Callable[..., Any],
         args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
+        kwargs: Mapping[str, Any] = {},  # nobody writes to it
         is_forced: bool = False,
     ) -> None:
         """Takes what is known when it sets out."""
@@ -108,23 +111,19 @@ class Call:
         self.place = place
         self.function = function
         self.args = args
-        self.kwargs: Mapping[str, Any] = {} if kwargs is None else kwargs
+        self.kwargs = kwargs
         self.is_forced = is_forced
-        self.is_alone = False
-        self.found: Found | None = None
-        self.is_looked_up = False
-        self.origin = LOADED
-        self.took = 0.0
-        self.extra: Any = None
-        self.lease: Any = None
-        self.ttl: Any = None
-        self.tags: Any = None
 
-    def anew(self) -> Call:
+    def again(self) -> Call:
+        """The same call, to go ways of its own."""
+        other = Call.__new__(Call)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def behind(self) -> Call:
         """The same call, to be computed in the background."""
-        other = Call(self.key, self.place, self.function, self.args, self.kwargs, is_forced=True)
-        other.extra, other.ttl, other.tags = self.extra, self.ttl, self.tags
-        other.found = self.found
+        other = self.again()
+        other.is_forced = other.is_behind = True
         return other
 
     def run(self) -> Any:

@@ -5,6 +5,9 @@ object that knows how to do it either way. So no step knows which colour its fun
 
     steps ── effect ──►  run: effect.run()  /  arun: await effect.arun()
           ◄─ result ──
+
+A `StopIteration` goes through generators disguised as `Halted`: raised as it is, it would be taken
+for the end of a generator.
 """
 
 from __future__ import annotations
@@ -27,15 +30,25 @@ if TYPE_CHECKING:
 
     Steps: TypeAlias = Generator[Effect, Any, T]
 
-__all__ = ["Halted", "arun", "run"]
+__all__ = ["Halted", "arun", "disguised", "original", "run"]
 
 
 class Halted(Exception):  # noqa: N818 - never seen outside
-    """Carries a `StopIteration` through generators, which would take it for an end of their own."""
+    """Carries a `StopIteration`."""
 
     def __init__(self, error: StopIteration) -> None:
         super().__init__(error)
         self.error = error
+
+
+def disguised(error: BaseException) -> BaseException:
+    """The exception as steps may raise it."""
+    return Halted(error) if isinstance(error, StopIteration) else error
+
+
+def original(error: BaseException) -> BaseException:
+    """The exception as the function raised it."""
+    return error.error if type(error) is Halted else error
 
 
 def run(steps: Steps[T]) -> T:
@@ -46,17 +59,21 @@ def run(steps: Steps[T]) -> T:
         while True:
             try:
                 result = effect.run()
-            except StopIteration as error:
-                effect = steps.throw(Halted(error))
             except BaseException as error:
-                effect = steps.throw(error)
+                effect = steps.throw(disguised(error))
             else:
                 effect = send(result)
     except StopIteration as end:
         value: T = end.value
         return value
     except Halted as halted:
-        raise halted.error from None
+        stop = halted.error
+    else:
+        raise AssertionError("steps end by an exception")
+    try:
+        raise stop
+    finally:
+        del stop  # or it would refer to this frame, and this frame to it
 
 
 async def arun(steps: Steps[T]) -> T:
@@ -68,7 +85,7 @@ async def arun(steps: Steps[T]) -> T:
             try:
                 result = await effect.arun()
             except BaseException as error:
-                effect = steps.throw(error)
+                effect = steps.throw(error)  # no `StopIteration`: no coroutine raises one
             else:
                 effect = send(result)
     except StopIteration as end:

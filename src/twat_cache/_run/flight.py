@@ -1,97 +1,103 @@
-"""A computation on its way, and those who wait for it: threads and tasks, of any event loop."""
+"""A computation on its way, and those who wait for it: threads and tasks, of any event loop.
+
+Nobody may wait for himself, at whatever remove. So a computation leaves its *mark* in the context
+that it runs in, where all that it calls finds it: in its thread, in its tasks and theirs, and in
+threads that were given a copy of the context. Who waits notes for which flight, and on behalf of
+which marks; whoever would close a circle is refused. The notes are made under a lock, so of two who
+would wait for each other the second one sees the first. Marks are bare objects: a context that
+outlives the computation keeps no result alive.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import RLock, allocate_lock, get_ident
 from contextvars import ContextVar
 from weakref import WeakSet
 
-from .exceptions import put_together, taken_apart
+from .exceptions import twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
     from collections.abc import Callable, Hashable
-    from typing import Any
+    from contextvars import Token
+    from typing import Any, TypeAlias
 
-__all__ = ["HANDED_OVER", "Flight", "Flights", "Join", "running_loop", "twin"]
+    Marks: TypeAlias = tuple[object, ...]
+
+__all__ = ["HANDED_OVER", "Flight", "Flights", "Join", "leave", "running_loop"]
 
 HANDED_OVER: Any = type("_HandedOver", (), {"__repr__": lambda self: "HANDED_OVER"})()
 """What a flight comes to whose leader gave up: somebody else has to lead."""
 
 _LOOK_AGAIN = 0.25  # seconds between two looks at whether another loop still runs
-_turn = allocate_lock()  # for all flights: it is held for some nanoseconds
-_led_here: ContextVar[tuple[Flight, ...]] = ContextVar("twat_cache._led_here", default=())
+_LONGEST = 4_000_000.0  # seconds, some 46 days: no platform's locks wait longer
+_led_here: ContextVar[Marks] = ContextVar("twat_cache._led_here", default=())
 
 
 class Flight:
-    """One computation: who leads it, who waits, and what it came to.
+    """One computation: what it came to, and who waits.
 
     Attributes:
         value: What it came to; `HANDED_OVER` as long as, or if, that is nothing.
         error: Or what was raised.
         is_over: Whether it has ended.
+        loop: The event loop that it depends on; None if there is none.
+        task: The task that does nothing else.
+        mark: What it leaves in the context.
     """
 
-    __slots__ = ("_loop", "_waits_for", "_wakers", "_within", "error", "is_over", "value")
+    value: Any = HANDED_OVER
+    error: BaseException | None = None
+    is_over = False
+    loop: AbstractEventLoop | None = None
+    task: Task[Any] | None = None
 
     def __init__(self) -> None:
         """Begins, led by whoever calls `lead` next."""
-        self.value: Any = HANDED_OVER
-        self.error: BaseException | None = None
-        self.is_over = False
-        self._wakers: list[Callable[[], object]] | None = None
-        self._waits_for: Flight | None = None
-        self._within: tuple[Flight, ...] = ()
-        self._loop: AbstractEventLoop | None = None
+        self.mark = object()
+        self._wakers: list[Callable[[], object]] = []
 
-    def lead(self) -> None:
-        """The caller computes; until `leave`, what it calls is known to be part of this flight."""
-        self._loop = running_loop()
-        self._within = _led_here.get()
-        _led_here.set((*self._within, self))
+    def lead(self, *, apart: bool = False) -> Token[Marks]:
+        """The caller computes; what it calls until `leave` is part of this flight.
 
-    def leave(self) -> None:
-        """The caller has computed."""
-        _led_here.set(self._within)
-
-    def waits_for_me(self) -> bool:
-        """Whether to join would be to wait for oneself, at whatever remove."""
-        mine = _led_here.get()
-        if not mine:
-            return False
-        flight: Flight | None = self
-        for _ in range(100):
-            if flight is None:
-                return False
-            if flight in mine:
-                return True
-            flight = flight._waits_for
-        return True
+        Args:
+            apart: Whether nobody waits for it, so that it may wait for whom it likes.
+        """
+        self.loop = running_loop()
+        return _led_here.set((self.mark,) if apart else (*_led_here.get(), self.mark))
 
     def end(self) -> None:
         """Wakes all who wait."""
-        with _turn:
-            self.is_over = True
-            wakers, self._wakers = self._wakers, None
-        for wake in wakers or ():
+        self.is_over = True  # first: who comes to wait after the copy was made sees this
+        for wake in self._wakers.copy():
             wake()
 
-    def when_over(self, wake: Callable[[], object]) -> bool:
-        """Calls back at the end, from any thread; False if that has been."""
-        with _turn:
-            if self.is_over:
-                return False
-            if self._wakers is None:
-                self._wakers = []
-            self._wakers.append(wake)
-            return True
+    def outcome(self) -> Any:
+        """What it came to; an exception is raised, as a copy."""
+        if isinstance(self.error, Exception):
+            raise twin(self.error)
+        return self.value
 
-    def is_stranded(self, loop: AbstractEventLoop | None) -> bool:
+    def is_stranded(self) -> bool:
         """Whether its leader is in another event loop, which has stopped."""
-        return self._loop is not None and self._loop is not loop and not self._loop.is_running()
+        loop = self.loop
+        return loop is not None and loop is not running_loop() and not loop.is_running()
+
+    def give_up(self) -> None:
+        """Nobody wants it any more: its task is cancelled. A thread goes on."""
+        if self.task is not None and self.loop is running_loop():
+            self.task.cancel()
+
+
+def leave(token: Token[Marks]) -> None:
+    """Who called `lead` has computed."""
+    try:
+        _led_here.reset(token)
+    except ValueError:  # a coroutine that nobody finishes ends wherever it is collected
+        pass
 
 
 if TYPE_CHECKING:
@@ -116,60 +122,54 @@ class Flights(_Dict):
     def remove(self, key: Hashable, flight: Flight) -> None:
         """Nobody joins this flight any more."""
         if self.get(key) is flight:
-            self.pop(key, None)  # another thread may have forgotten it just now
-
-
-_everywhere: WeakSet[Flights] = WeakSet()
-
-
-def _forget_all() -> None:
-    _turn.release()
-    for flights in list(_everywhere):
-        flights.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_forget_all
-    )
+            other = self.pop(key, flight)
+            if other is not flight:  # it took the place between the two
+                self.setdefault(key, other)
 
 
 class Join:
-    """The effect of waiting until a flight is over, or so many seconds; whether it is over."""
+    """The effect of waiting until a flight is over, or stranded, or for so many seconds.
+
+    The answer is False, at once, if that would be to wait for oneself.
+    """
 
     __slots__ = ("_flight", "_seconds")
 
     def __init__(self, flight: Flight, seconds: float | None = None) -> None:
         """Waits for this flight; None is without end."""
         self._flight = flight
-        self._seconds = seconds
+        self._seconds = None if seconds is None else min(seconds, _LONGEST)
 
     def run(self) -> bool:
         """Blocks this thread."""
         flight, seconds = self._flight, self._seconds
+        marks = _begin_waiting(flight)
+        if marks is None:
+            return False
         gate = allocate_lock()
         gate.acquire()
-        if not flight.when_over(gate.release):
-            return True
-        mine = _led_here.get()
-        for led in mine[-1:]:
-            led._waits_for = flight
+        flight._wakers.append(gate.release)
         try:
+            if flight.is_over:
+                return True
             if seconds is not None:
-                return gate.acquire(timeout=seconds)
-            while not gate.acquire(timeout=_LOOK_AGAIN if flight._loop else -1):
-                if flight.is_stranded(None):
-                    return False
+                gate.acquire(timeout=seconds)
+                return True
+            while not gate.acquire(timeout=-1 if flight.loop is None else _LOOK_AGAIN):
+                if flight.is_stranded():
+                    break
             return True
         finally:
-            for led in mine[-1:]:
-                led._waits_for = None
+            _end_waiting(flight, marks, gate.release)
 
     async def arun(self) -> bool:
         """Suspends this task."""
         import asyncio
 
         flight, seconds = self._flight, self._seconds
+        marks = _begin_waiting(flight)
+        if marks is None:
+            return False
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         thread = get_ident()
@@ -181,43 +181,90 @@ class Join:
         def wake() -> None:
             if get_ident() == thread:
                 land()
-            elif not loop.is_closed():
-                try:
-                    loop.call_soon_threadsafe(land)
-                except RuntimeError:
-                    return  # closed just now: nobody waits there any more
+                return
+            try:
+                loop.call_soon_threadsafe(land)
+            except RuntimeError:  # closed: nobody waits there any more
+                pass
 
-        if not flight.when_over(wake):
-            return True
-        mine = _led_here.get()
-        for led in mine[-1:]:
-            led._waits_for = flight
+        flight._wakers.append(wake)
         try:
-            if seconds is None and (flight._loop is None or flight._loop is loop):
+            if flight.is_over:
+                return True
+            if seconds is None and flight.loop is loop:
                 await over
                 return True
             while True:
                 await asyncio.wait([over], timeout=_LOOK_AGAIN if seconds is None else seconds)
-                if over.done() or seconds is not None or flight.is_stranded(loop):
-                    return over.done()
+                if over.done() or seconds is not None or flight.is_stranded():
+                    return True
         finally:
-            for led in mine[-1:]:
-                led._waits_for = None
+            _end_waiting(flight, marks, wake)
+
+
+# -- who waits for whom ----------------------------------------------------------------------------
+
+_waits: dict[object, list[object]] = {}
+"""For each mark of those who wait the marks of what they wait for."""
+_noting = RLock()  # a signal's handler or a finalizer may come upon a cached function right here
+
+
+def _begin_waiting(flight: Flight) -> Marks | None:
+    """Notes that this context waits; None if it would wait for itself."""
+    marks = _led_here.get()
+    if marks:
+        with _noting:
+            if _reaches(flight.mark, marks):
+                return None
+            for mark in marks:
+                _waits.setdefault(mark, []).append(flight.mark)
+    return marks
+
+
+def _end_waiting(flight: Flight, marks: Marks, wake: Callable[[], object]) -> None:
+    flight._wakers.remove(wake)
+    if marks:
+        with _noting:
+            for mark in marks:
+                waits = _waits.get(mark, [])
+                if flight.mark in waits:
+                    waits.remove(flight.mark)
+                if not waits:
+                    _waits.pop(mark, None)
+
+
+def _reaches(mark: object, goals: Marks) -> bool:
+    """Whether who bears the mark waits for one of the goals, or is one."""
+    ahead, seen = [mark], set()
+    while ahead:
+        one = ahead.pop()
+        if one in goals:
+            return True
+        if one not in seen:
+            seen.add(one)
+            ahead += _waits.get(one, ())
+    return False
+
+
+_everywhere: WeakSet[Flights] = WeakSet()
+
+
+def _forget_all() -> None:
+    _noting.release()
+    _waits.clear()
+    for flights in list(_everywhere):
+        flights.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_noting.acquire, after_in_parent=_noting.release, after_in_child=_forget_all
+    )
 
 
 def running_loop() -> AbstractEventLoop | None:
     """The asyncio loop that runs in this thread; None if there is none."""
     asyncio = sys.modules.get("asyncio")  # where it isn't loaded, no loop of it runs
-    if asyncio is None:
-        return None
-    loop: AbstractEventLoop | None = asyncio._get_running_loop()
+    find = getattr(asyncio, "_get_running_loop", None)  # or it is being loaded
+    loop: AbstractEventLoop | None = None if find is None else find()
     return loop
-
-
-def twin(error: BaseException) -> BaseException:
-    """A copy of an exception, caused by it; the exception itself if it can't be copied well."""
-    other = put_together(type(error), taken_apart(error))
-    if other is None:
-        return error
-    other.__cause__ = error
-    return other

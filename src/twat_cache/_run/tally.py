@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
+from collections import deque
 
 from .. import events
 from .call import JOINED, STALE, STORED
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .call import Call
 
 __all__ = ["Tally", "label"]
+
+_MANY = 1000
 
 
 class Tally:
@@ -30,9 +33,7 @@ class Tally:
         found: Look-ups by hand that found a value.
         missed: Those that didn't.
         origins: How many answers came from each origin but the function; see `call`.
-        loads: How often the function returned.
         failures: How often it raised.
-        seconds: How long it took in all.
         refreshes: Values that were computed in the background.
         failed_refreshes: Those that weren't, since the function raised.
         engine_errors: How often an engine couldn't serve.
@@ -42,33 +43,36 @@ class Tally:
 
     __slots__ = (
         "_digest",
+        "_loads",
         "_lock",
+        "_seconds",
+        "_times",
         "engine_errors",
         "failed_refreshes",
         "failures",
         "found",
-        "loads",
         "missed",
         "name",
         "origins",
         "refreshes",
         "refused",
-        "seconds",
         "unstored",
     )
 
     def __init__(self, name: str, digest: Callable[[str], str] | None = None) -> None:
         self.name = name
         self._digest = digest
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal's handler or a finalizer may miss in here, too
+        self._times: deque[float] = deque()  # of loads that aren't counted yet: needs no lock
         self.reset()
 
     def reset(self) -> None:
         """All counts are zero."""
         self.origins = [0, 0, 0, 0]
-        self.loads = self.failures = self.refreshes = self.failed_refreshes = 0
+        self._times.clear()
+        self._loads = self.failures = self.refreshes = self.failed_refreshes = 0
         self.engine_errors = self.refused = self.unstored = self.found = self.missed = 0
-        self.seconds = 0.0
+        self._seconds = 0.0
 
     def shown(self, call: Call) -> str:
         """The call's key as events show it: a digest or nothing, never an argument."""
@@ -90,15 +94,25 @@ class Tally:
 
     def loaded(self, seconds: float) -> None:
         """The function returned."""
+        times = self._times
+        times.append(seconds)
+        if len(times) > _MANY:
+            self._count_loads()
+
+    def _count_loads(self) -> None:
         with self._lock:
-            self.loads += 1
-            self.seconds += seconds
+            while True:
+                try:
+                    self._seconds += self._times.popleft()
+                except IndexError:
+                    return
+                self._loads += 1
 
     def failed(self, seconds: float) -> None:
         """The function raised."""
         with self._lock:
             self.failures += 1
-            self.seconds += seconds
+            self._seconds += seconds
 
     def refreshed(self) -> None:
         """A value was computed in the background."""
@@ -134,6 +148,18 @@ class Tally:
         if events.hooks:
             kind = type(value).__qualname__
             events.emit(events.NotStored(self.name, self._shown(key), kind, why))
+
+    @property
+    def loads(self) -> int:
+        """How often the function returned."""
+        self._count_loads()
+        return self._loads
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds the function took in all."""
+        self._count_loads()
+        return self._seconds
 
     @property
     def hits(self) -> int:

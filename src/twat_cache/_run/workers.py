@@ -7,6 +7,7 @@ some seconds ends. In a child process after a fork there are none, and new ones 
 from __future__ import annotations
 
 import os
+from _thread import RLock, get_ident
 from collections import deque
 from threading import Condition, Thread
 from time import monotonic
@@ -25,79 +26,87 @@ class Workers:
     """A pool of daemon threads. Thread-safe.
 
     Args:
-        most: How many threads at most; None is as many as there is work.
+        most: How many threads at most.
         waiting: How much work may wait for a thread.
     """
 
-    def __init__(self, most: int | None = None, waiting: int = 0) -> None:
+    def __init__(self, most: int, waiting: int = 0) -> None:
         self._most = most
         self._waiting = waiting
         self._begin()
         _pools.add(self)
 
     def _begin(self) -> None:
-        self._change = Condition()
+        lock = RLock()  # a signal's handler or a finalizer may come upon a cached function in here
+        self._came, self._done = Condition(lock), Condition(lock)
         self._work: deque[Callable[[], object]] = deque()
         self._threads = 0
-        self._idle = 0
+        self._busy: set[int] = set()
 
     def submit(self, work: Callable[[], object]) -> bool:
         """Has the work done by and by, and drops what it returns or raises.
 
+        Where no thread can be had, as when the interpreter is about to end, it is done at once.
+
         Returns:
             False if there is too much to do already; then it isn't done.
         """
-        with self._change:
-            if self._idle > len(self._work):
-                self._work.append(work)
-                self._change.notify()
-                return True
-            if self._most is not None and self._threads >= self._most:
-                if len(self._work) >= self._waiting:
-                    return False
-                self._work.append(work)
+        with self._came:
+            is_one_free = self._threads - len(self._busy) > len(self._work)
+            is_full = self._threads >= self._most
+            if not is_one_free and is_full and len(self._work) >= self._waiting:
+                return False
+            self._work.append(work)
+            if is_one_free or is_full:
+                self._came.notify()
                 return True
             self._threads += 1
         try:
-            Thread(target=self._toil, args=(work,), daemon=True, name="twat_cache").start()
-        except RuntimeError:  # no more threads to be had, or the interpreter is about to end
-            with self._change:
+            Thread(target=self._toil, daemon=True, name="twat_cache").start()
+        except RuntimeError:
+            with self._came:
                 self._threads -= 1
-            return False
+                if work not in self._work:  # another thread has it
+                    return True
+                self._work.remove(work)
+            work()
         return True
 
     def drain(self, seconds: float | None = None) -> bool:
-        """Waits until all work is done; tells whether it was, within so many seconds."""
+        """Waits until all work is done; tells whether it was, within so many seconds.
+
+        Work that waits for this itself doesn't count.
+        """
         end = None if seconds is None else monotonic() + seconds
-        with self._change:
-            while self._work or self._threads > self._idle:
+        with self._done:
+            while self._work or self._busy - {get_ident()}:
                 left = None if end is None else end - monotonic()
                 if left is not None and left <= 0:
                     return False
-                self._change.wait(left)
+                self._done.wait(left)
         return True
 
-    def _toil(self, work: Callable[[], object] | None) -> None:
-        while work is not None:
+    def _toil(self) -> None:
+        me = get_ident()
+        while (work := self._next(me)) is not None:
             try:
                 work()
             except BaseException:  # noqa: S110 - whoever cares has seen to it in the work itself
                 pass
-            work = self._next()
+            del work  # or it would be kept until there is other work
 
-    def _next(self) -> Callable[[], object] | None:
-        with self._change:
-            self._change.notify_all()
-            self._idle += 1
+    def _next(self, me: int) -> Callable[[], object] | None:
+        with self._came:
+            self._busy.discard(me)
+            self._done.notify_all()
             end = monotonic() + _IDLE
             while not self._work:
                 left = end - monotonic()
                 if left <= 0:
-                    self._idle -= 1
                     self._threads -= 1
                     return None
-                self._change.wait(left)
-            self._idle -= 1
+                self._came.wait(left)
+            self._busy.add(me)
             return self._work.popleft()
 
 

@@ -16,7 +16,7 @@ from .._run.effects import Scan, ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
 from ..codecs.record import Damage, in_pieces
-from ..errors import CacheOperationError, SerializationError
+from ..errors import CacheOperationError, ConfigurationError, SerializationError
 from .changes import Changes
 
 TYPE_CHECKING = False
@@ -54,6 +54,9 @@ class EngineStore:
         early: When a value is computed anew before its time.
         exceptions: Which exceptions are kept, and for how many seconds.
         strict: Whether a value that the codec can't carry is an error.
+
+    Raises:
+        ConfigurationError: The engine can't give what is used more time.
     """
 
     def __init__(
@@ -72,6 +75,9 @@ class EngineStore:
         exceptions: Sequence[tuple[type[Exception], float]] = (),
         strict: bool = False,
     ) -> None:
+        if idle is not None and not engine.capabilities.touch:
+            kind = type(engine).__name__
+            raise ConfigurationError(f"a {kind} can't tell what is used, so it can't honour tti=")
         self.engine = engine
         self.tokens = tokens
         self._transcoder = transcoder
@@ -105,33 +111,38 @@ class EngineStore:
             if data is None:
                 return None
             found = yield from self._found(call.place, data, call.extra or {})
-            if found is not None and self._idle is not None:
-                yield ask(self.engine, "touch", [call.place], min(self._idle, found.left))
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "get", error)
             return None
+        if found is not None and self._idle is not None:
+            rest = found.left if found.raised else found.left + self._stale
+            yield from self._touch(call.place, min(self._idle, rest))
         return found
 
     def depart(self, call: Call) -> Steps[Any]:
-        """Notes the changes so far, and the tokens that the record will have."""
-        stamp = self._changes.stamp(call.place)
+        """Notes that it begins, and the tokens that the record will have."""
         tags = self._tagged(call)
+        note = self._changes.depart(call.place)
         if not tags:
-            return stamp, {}
+            return note, {}
         try:
             found = call.extra
             if found is None or call.is_forced:
                 found = yield from self.tokens.read(tags)
-            return stamp, (yield from self.tokens.ensure(tags, found))
+            return note, (yield from self.tokens.ensure(tags, found))
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "add", error)
-            return stamp, None
+            return note, None
+        except BaseException:  # nobody will abandon what never departed
+            self._changes.end(note)
+            raise
 
     def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
         """Stores the record, unless the key was changed or the tokens couldn't be read."""
-        stamp, tokens = departed
-        if tokens is None or self._changes.stamp(call.place) != stamp:
+        note, tokens = departed
+        if tokens is None or note.grounded:
             return
+        lasts: float | None
         if raised:
             cls, lasts = self._exceptions[raised - 1]
             if type(value) is not cls:  # another process wouldn't know it again
@@ -140,7 +151,7 @@ class EngineStore:
             if value is None:
                 return
         else:
-            lasts = self._lasts(value, call)  # type: ignore[assignment]
+            lasts = self._lasts(value, call)
         if lasts is not None and lasts <= 0:
             return
         try:
@@ -148,13 +159,15 @@ class EngineStore:
         except CacheOperationError as error:
             self._refuse(call, value, error)
             return
-        if call.lease is not None and not (yield from call.lease()):
+        if call.lease is not None and not (yield from call.lease(call.took)):
             return
         start = perf_counter()
         try:
             yield ask(self.engine, "put", {call.place: data}, life)
-            if self._changes.stamp(call.place) != stamp:  # it was dropped between the two
+            if note.grounded:  # it was dropped between the two
                 yield ask(self.engine, "drop", [call.place])
+                return
+            self._changes.landed(note)
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "put", error)
             return
@@ -165,7 +178,8 @@ class EngineStore:
             events.emit(events.Stored(self._tally.name, key, name, took, size))
 
     def abandon(self, departed: Any) -> None:
-        """Nothing was taken that had to be given back."""
+        """Ends the note."""
+        self._changes.end(departed[0])
 
     # -- by hand ------------------------------------------------------------------------------
 
@@ -176,6 +190,9 @@ class EngineStore:
             EngineError: The engine can't serve.
         """
         data = yield ask(self.engine, "get", list(places))
+        return (yield from self._read(places, data))
+
+    def _read(self, places: Sequence[str], data: Sequence[Any]) -> Steps[list[Found | None]]:
         opened = [
             None if one is None else self._opened(place, one)
             for place, one in zip(places, data, strict=True)
@@ -199,12 +216,11 @@ class EngineStore:
         tokens = {}
         if tags:
             tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
-        self._changes.note(items)
         life = None
         records = {}
         for place, value in items.items():
             records[place], life = self._record(place, value, lasts, tokens, 0.0, 0)
-        yield ask(self.engine, "put", records, life)
+        yield from self._changing(items, "put", records, life)
 
     def add(
         self, place: str, value: Any, lasts: float | None, tags: Collection[str] = ()
@@ -219,16 +235,17 @@ class EngineStore:
         if tags:
             tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
         record, life = self._record(place, value, lasts, tokens, 0.0, 0)
-        added = yield ask(self.engine, "add", place, record, life)
-        if not added:
-            (found,) = yield from self.read([place])
-            if found is not None and found.left > 0:
-                return False
-            self._changes.note([place])  # what there is is stale, or can't be read
-            yield ask(self.engine, "drop", [place])
-            added = yield ask(self.engine, "add", place, record, life)
-        self._changes.note([place])
-        return bool(added)
+        if (yield from self._changing([place], "add", place, record, life)):
+            return True
+        (data,) = yield ask(self.engine, "get", [place])
+        (found,) = yield from self._read([place], [data])
+        if found is not None and found.left > 0:
+            return False
+        if data is not None and self.engine.capabilities.swap:  # stale, or of no use
+            there = bytes(data)
+            return bool((yield from self._changing([place], "swap", place, there, record, life)))
+        yield ask(self.engine, "drop", [place])
+        return bool((yield from self._changing([place], "add", place, record, life)))
 
     def drop(self, places: Sequence[str]) -> Steps[int]:
         """Forgets the keys, and grounds what is computed for them; tells how many there were.
@@ -236,9 +253,7 @@ class EngineStore:
         Raises:
             EngineError: The engine can't serve.
         """
-        self._changes.note(places)
-        dropped: int = yield ask(self.engine, "drop", list(places))
-        return dropped
+        return int((yield from self._changing(places, "drop", list(places))))
 
     def drop_all(self, prefix: str) -> Steps[int]:
         """Forgets all keys that begin so; tells how many there were.
@@ -251,7 +266,15 @@ class EngineStore:
         dropped = 0
         for start in range(0, len(keys), _BATCH):
             dropped += yield ask(self.engine, "drop", keys[start : start + _BATCH])
+        self._changes.note_all()
         return dropped
+
+    def _changing(self, places: Iterable[str], method: str, *args: Any) -> Steps[Any]:
+        """Calls a method of the engine, and grounds what was computed for the keys meanwhile."""
+        self._changes.note(places)
+        answer = yield ask(self.engine, method, *args)
+        self._changes.note(places)
+        return answer
 
     # -- records ------------------------------------------------------------------------------
 
@@ -263,6 +286,13 @@ class EngineStore:
             return ()
         call.tags = list(dict.fromkeys(self._tags_of(call)))
         return call.tags
+
+    def _touch(self, place: str, seconds: float) -> Steps[None]:
+        """A record that was used is kept for longer."""
+        try:
+            yield ask(self.engine, "touch", [place], seconds)
+        except Exception as error:
+            self._tally.engine_failed(self.engine, place, "touch", error)
 
     def _found(self, place: str, data: Any, known: Mapping[str, bytes]) -> Steps[Found | None]:
         record = self._opened(place, data)

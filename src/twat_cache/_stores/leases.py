@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .._run.effects import ask
+from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,45 +20,59 @@ if TYPE_CHECKING:
 __all__ = ["Leases"]
 
 _PREFIX = "~lease:"
+_LONGEST = 3600.0  # seconds
 
 
 class Leases:
     """Takes and gives back leases; where the engine can't serve, everybody has one.
 
     Args:
-        engine: An engine that can `swap`.
-        seconds: How long a lease lasts.
+        engine: An engine that processes share, and that can `swap`.
+        seconds: How long a lease lasts; longer, from then on, where a computation took longer.
         tally: Where trouble is counted.
+
+    Raises:
+        ConfigurationError: The engine isn't such a one.
     """
 
     def __init__(self, engine: Any, seconds: float, tally: Tally) -> None:
+        can = engine.capabilities
+        if not (can.swap and can.shared):
+            why = "can't replace a value on condition" if can.shared else "isn't shared by any"
+            raise ConfigurationError(
+                f"single_flight='process' needs an engine that processes share and take turns on, "
+                f"such as sqlite, disk, file or redis; a {type(engine).__name__} {why}"
+            )
+        self.seconds = seconds
         self._engine = engine
-        self._seconds = seconds
         self._tally = tally
 
     def take(self, place: str) -> Steps[Lease | None]:
         """The lease for a key, or None if another has it."""
         token = os.urandom(16)
         try:
-            taken = yield ask(self._engine, "add", _PREFIX + place, token, self._seconds)
+            taken = yield ask(self._engine, "add", _PREFIX + place, token, self.seconds)
         except Exception as error:
             self._tally.engine_failed(self._engine, place, "add", error)
             return place, None
         return (place, token) if taken else None
 
-    def is_held(self, lease: Lease) -> Steps[bool]:
-        """Whether the lease is still this one; if so, it lasts as long as at first."""
+    def is_held(self, lease: Lease, took: float) -> Steps[bool]:
+        """Whether the lease is still this one; if so, it lasts as long as at first.
+
+        If not, what took so many seconds took too long. The next ones are given time enough, or
+        none of many would ever store a value: each would lose its lease to the one after it.
+        """
         place, token = lease
         if token is None:
             return True
         try:
-            held: bool = yield ask(
-                self._engine, "swap", _PREFIX + place, token, token, self._seconds
-            )
+            if (yield ask(self._engine, "swap", _PREFIX + place, token, token, self.seconds)):
+                return True
         except Exception as error:
             self._tally.engine_failed(self._engine, place, "swap", error)
-            return False
-        return held
+        self.seconds = max(self.seconds, min(2 * took, _LONGEST))
+        return False
 
     def give_back(self, lease: Lease) -> Steps[None]:
         """Ends the lease, unless another has it by now."""

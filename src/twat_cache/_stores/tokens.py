@@ -9,7 +9,7 @@ it fails closed.
 from __future__ import annotations
 
 import os
-from threading import Lock
+from _thread import RLock
 from time import monotonic
 from weakref import WeakSet
 
@@ -27,6 +27,7 @@ __all__ = ["Tokens", "in_use"]
 _SIZE = 16
 _MOST_NEAR = 10_000
 _everywhere: WeakSet[Tokens] = WeakSet()
+_lock = RLock()  # of all tokens in memory; finalizers may drop tags in here
 
 
 class Tokens:
@@ -41,13 +42,13 @@ class Tokens:
 
     def __init__(self, engine: Any, prefix: str, near: float = 0.0) -> None:
         self.engine = engine
+        self.drops = 0
+        """How often tags were dropped here."""
         self._prefix = prefix
         self._near_for = near
         self._near: dict[str, tuple[bytes, float]] = {}
-        self._lock = Lock()
-        self.drops = 0
-        """How often tags were dropped here."""
-        _everywhere.add(self)
+        with _lock:
+            _everywhere.add(self)
 
     def key(self, tag: str) -> str:
         """Under which key the token of a tag is."""
@@ -58,7 +59,7 @@ class Tokens:
         if not self._near:
             return {}
         now = monotonic()
-        with self._lock:
+        with _lock:
             near = {tag: self._near.get(tag, (b"", 0.0)) for tag in tags}
         return {tag: token for tag, (token, until) in near.items() if now < until}
 
@@ -72,7 +73,7 @@ class Tokens:
         }
         if self._near_for and found:
             until = monotonic() + self._near_for
-            with self._lock:
+            with _lock:
                 if len(self._near) > _MOST_NEAR:
                     self._near.clear()
                 if self.drops == drops:
@@ -121,13 +122,18 @@ class Tokens:
         self._forget(tags)
 
     def _forget(self, tags: Collection[str]) -> None:
-        with self._lock:
-            self.drops += 1
-            for tag in tags:
-                self._near.pop(tag, None)
+        """No cache of this process takes these tokens from memory."""
+        with _lock:
+            for other in list(_everywhere):
+                if other.engine is self.engine and other._prefix == self._prefix:
+                    other.drops += 1
+                    for tag in tags:
+                        other._near.pop(tag, None)
 
 
 def in_use() -> list[Tokens]:
     """One of those for each engine and prefix that are in use in this process."""
-    found = {(id(tokens.engine), tokens._prefix): tokens for tokens in list(_everywhere)}
+    with _lock:
+        everywhere = list(_everywhere)
+    found = {(id(tokens.engine), tokens._prefix): tokens for tokens in everywhere}
     return list(found.values())

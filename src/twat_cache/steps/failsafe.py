@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from .. import events
 from .._run.call import STALE
+from .._run.drive import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .._run.call import Call
@@ -16,15 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["failsafe"]
 
 
-def failsafe(inner: Any, tally: Tally) -> Any:
-    """Answers with what was found, if what comes behind raises."""
+def failsafe(inner: Any, tally: Tally, exceptions: Sequence[type[Exception]] = ()) -> Any:
+    """Answers with what was found, if what comes behind raises.
+
+    Exceptions of these classes are answers themselves.
+    """
+    answers = tuple(exceptions)
 
     def step(call: Call) -> Steps[Any]:
         try:
             return (yield from inner(call))
-        except Exception:
+        except Exception as error:
             found = call.found
-            if found is None or found.raised or call.is_forced:
+            if found is None or found.raised or isinstance(original(error), answers):
                 raise
             call.origin = STALE
             if events.hooks:

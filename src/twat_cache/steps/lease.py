@@ -2,13 +2,14 @@
 
 Who takes the lease computes. The others look, now and then, whether the value has come; if the
 lease is given back or runs out before, one of them takes it. A holder whose lease ran out stores
-nothing: another may have computed since.
+nothing: another may have computed since. Nobody waits for longer than a lease lasts.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from random import uniform
+from time import monotonic
 
 from .._run.call import STORED
 from .._run.effects import Sleep
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._run.call import Call, Store
+    from .._run.call import Call, Found, Store
     from .._run.drive import Steps
     from .._stores.leases import Leases
 
@@ -30,22 +31,22 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
     """Computes under a lease, or waits for who has it."""
 
     def step(call: Call) -> Steps[Any]:
-        pause = _FIRST_PAUSE
-        while (held := (yield from leases.take(call.place))) is None:
+        pause, end = _FIRST_PAUSE, monotonic() + leases.seconds
+        while (held := (yield from leases.take(call.place))) is None and monotonic() < end:
+            if call.is_behind and call.found is not None and call.found.left > 0:
+                return call.found.value  # nobody waits for the new one, and another sees to it
             yield Sleep(uniform(pause / 2, pause))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-            found = yield from store.look(call)
-            if found is not None and found.left > 0 and not found.raised:
-                call.origin = STORED
-                return found.value
-        if not call.is_forced:  # whoever had the lease may have stored just before it was ours
-            found = yield from store.look(call)
-            if found is not None and found.left > 0 and not found.raised:
-                yield from leases.give_back(held)
-                call.origin = STORED
-                return found.value
-        call.lease = partial(leases.is_held, held)
+            found = yield from newer(call)
+            if found is not None:
+                return found.answer()
+        if held is None:
+            return (yield from inner(call))
         try:
+            found = yield from newer(call)  # who had the lease may have stored just before
+            if found is not None:
+                return found.answer()
+            call.lease = partial(leases.is_held, held)
             value = yield from inner(call)
         except GeneratorExit:  # nothing can be waited for any more
             raise
@@ -54,5 +55,16 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
             raise
         yield from leases.give_back(held)
         return value
+
+    def newer(call: Call) -> Steps[Found | None]:
+        """What another has stored since this call looked."""
+        if call.is_forced and not call.is_behind:
+            return None
+        before = 0.0 if call.found is None else max(call.found.left, 0.0)
+        found = yield from store.look(call)
+        if found is None or found.left <= before:
+            return None
+        call.origin = STORED
+        return found
 
     return step

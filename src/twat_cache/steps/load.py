@@ -1,42 +1,61 @@
-"""The last step: the function itself."""
+"""The last step: the function itself, and keeping what it gives."""
 
 from __future__ import annotations
 
 from time import perf_counter
 
 from .. import events
-from .._run.drive import Halted
+from .._run.drive import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-    from .._run.call import Call
+    from .._run.call import Call, Store
     from .._run.drive import Steps
     from .._run.tally import Tally
 
 __all__ = ["load"]
 
 
-def load(tally: Tally) -> Any:
-    """Calls the function, and takes the time."""
+def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ()) -> Any:
+    """Calls the function, takes the time and keeps the result.
+
+    Exceptions of these classes, and of classes that inherit from them, are kept as well, and raised
+    all the same.
+    """
+    numbers = {cls: number for number, cls in enumerate(exceptions, 1)}
 
     def step(call: Call) -> Steps[Any]:
-        start = perf_counter()
+        departed = yield from store.depart(call)
         try:
-            value = yield call
-        except Exception as error:
+            start = perf_counter()
+            try:
+                value = yield call
+            except Exception as error:
+                failed(call, error, perf_counter() - start)
+                cause = original(error)
+                for cls in type(cause).__mro__ if numbers else ():
+                    if cls in numbers:
+                        yield from store.keep(call, cause, departed, numbers[cls])
+                        break
+                del cause  # it refers to this frame
+                raise
             took = call.took = perf_counter() - start
-            tally.failed(took)
+            tally.loaded(took)
             if events.hooks:
-                cause = error.error if type(error) is Halted else error
-                name = type(cause).__name__
-                events.emit(events.LoadFailed(tally.name, tally.shown(call), took, name))
-            raise
-        took = call.took = perf_counter() - start
-        tally.loaded(took)
+                events.emit(events.Loaded(tally.name, tally.shown(call), took))
+            yield from store.keep(call, value, departed)
+            return value
+        finally:
+            store.abandon(departed)
+
+    def failed(call: Call, error: Exception, took: float) -> None:
+        call.took = took
+        tally.failed(took)
         if events.hooks:
-            events.emit(events.Loaded(tally.name, tally.shown(call), took))
-        return value
+            name = type(original(error)).__name__
+            events.emit(events.LoadFailed(tally.name, tally.shown(call), took, name))
 
     return step

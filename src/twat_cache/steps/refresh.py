@@ -1,7 +1,8 @@
 """Answers at once and computes in the background: `stale=`, `refresh_ahead=`, `beta=`.
 
 A value that is past its time, or near its end, answers while a new one is on its way, once for each
-key. With `soft_timeout=`, a call that finds a stale value waits so long for the new one first.
+key. With `soft_timeout=`, a call that finds a stale value waits so long for the new one first. A
+call that finds none waits for the one that is on its way, if there is one.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from time import perf_counter
 
 from .. import events
-from .._run.call import STALE, STORED
-from .._run.drive import Halted
-from .._run.effects import Start
-from .._run.flight import HANDED_OVER, Flight, Flights, Join, twin
+from .._run.apart import Start
+from .._run.call import LOADED, STALE, STORED
+from .._run.drive import original
+from .._run.flight import HANDED_OVER, Flight, Flights, Join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,39 +37,68 @@ def refresh(
     soft_timeout: float = 0.0,
 ) -> Any:
     """Looks what there is, and has it made anew behind it."""
+    begin = _beginning(inner, flights, tally)
 
     def step(call: Call) -> Steps[Any]:
         if call.is_forced:
             return (yield from inner(call))
         call.is_looked_up = True
         found = call.found = yield from store.look(call)
-        if found is None or (found.raised and found.left <= 0):
-            return (yield from inner(call))
-        if found.left > 0:
-            if found.raised:
-                return (yield from inner(call))
+        if found is not None and found.left > 0:
             call.origin = STORED
-            if early is not None and early.is_due(found.left, found.margin):
+            if is_due(call, found):
                 yield from begin(call)
-            return found.value
-        flight = yield from begin(call)
-        if flight is not None and soft_timeout and not flight.waits_for_me():
-            yield Join(flight, soft_timeout)
-            if flight.error is not None:
-                raise twin(flight.error)
-            if flight.value is not HANDED_OVER:
-                return flight.value
-        return stale(call, found, "slow" if soft_timeout else "refreshing")
+            return found.answer()
+        if call.is_alone:
+            return (yield from inner(call))
+        if found is None or found.raised:
+            value = yield from new(flights.get(call.key), None)
+            return (yield from inner(call)) if value is HANDED_OVER else value
+        value = yield from new((yield from begin(call)), soft_timeout)
+        return stale(call, found) if value is HANDED_OVER else value
+
+    def is_due(call: Call, found: Found) -> bool:
+        if early is None or call.is_alone or found.raised:
+            return False
+        return early.is_due(found.left, found.margin)
+
+    def new(flight: Flight | None, seconds: float | None) -> Steps[Any]:
+        """What the flight comes to in so many seconds, None being without end."""
+        if flight is None or seconds == 0:
+            return HANDED_OVER
+        try:
+            yield Join(flight, seconds)
+            return flight.outcome()
+        finally:
+            del flight  # exceptions refer to this frame, and it to one
+
+    def stale(call: Call, found: Found) -> Any:
+        call.origin = STALE
+        if events.hooks:
+            age, reason = max(-found.left, 0.0), "slow" if soft_timeout else "refreshing"
+            events.emit(events.StaleServed(tally.name, tally.shown(call), age, reason))
+        return found.value
+
+    return step
+
+
+def _beginning(inner: Any, flights: Flights, tally: Tally) -> Any:
+    """What has values computed in the background, each once at a time."""
 
     def begin(call: Call) -> Steps[Flight | None]:
+        """The computation of the call; None if there is none, and too much of others."""
         mine = Flight()
-        flight = flights.setdefault(call.key, mine)
-        if flight is mine:
-            if (yield Start(behind(call.anew(), mine), mine)):
-                return mine
-            flights.remove(call.key, mine)
-            return None
-        return flight
+        is_begun = False
+        try:
+            while (flight := flights.setdefault(call.key, mine)) is not mine:
+                if not (flight.is_over or flight.is_stranded()):
+                    return flight
+                flights.remove(call.key, flight)
+            is_begun = yield Start(behind(call.behind(), mine), mine)
+        finally:
+            if not is_begun:
+                flights.remove(call.key, mine)
+        return mine if is_begun else None
 
     def behind(call: Call, mine: Flight) -> Steps[Any]:
         start = perf_counter()
@@ -77,24 +107,17 @@ def refresh(
         except Exception as error:
             tally.refresh_failed()
             if events.hooks:
-                took = perf_counter() - start
-                cause = error.error if type(error) is Halted else error
-                name = type(cause).__name__
+                took, name = perf_counter() - start, type(original(error)).__name__
                 events.emit(events.RefreshFailed(tally.name, tally.shown(call), took, name))
             raise
         finally:
             flights.remove(call.key, mine)
-        tally.refreshed()
-        if events.hooks:
-            took = perf_counter() - start
-            events.emit(events.Refreshed(tally.name, tally.shown(call), took))
+            del mine  # exceptions refer to this frame, and it to one
+        if call.origin == LOADED:  # and by no other process
+            tally.refreshed()
+            if events.hooks:
+                took = perf_counter() - start
+                events.emit(events.Refreshed(tally.name, tally.shown(call), took))
         return value
 
-    def stale(call: Call, found: Found, reason: str) -> Any:
-        call.origin = STALE
-        if events.hooks:
-            age = max(-found.left, 0.0)
-            events.emit(events.StaleServed(tally.name, tally.shown(call), age, reason))
-        return found.value
-
-    return step
+    return begin

@@ -5,8 +5,9 @@ The first who misses a key *leads*; those who miss it meanwhile wait, and share 
 - An exception reaches all who wait, each a copy of its own, and is not kept.
 - A leader that gives up (is cancelled, interrupted) hands over to one of those who wait. One who
   waits and gives up disturbs nobody.
-- A computation that comes upon its own key, in its thread or task or in one that it started, goes
-  on by itself instead of waiting for itself; so do two that would wait for each other.
+- A computation that comes upon its own key, in its thread or task or in one that it started with
+  its context, runs the function instead of waiting for itself; so does the second of two that would
+  wait for each other. What comes of that is not kept.
 - After `invalidate`, `put` or `cache_clear` nobody joins a computation that began before.
 """
 
@@ -16,7 +17,7 @@ from time import perf_counter
 
 from .. import events
 from .._run.call import JOINED
-from .._run.flight import HANDED_OVER, Flight, Flights, Join, twin
+from .._run.flight import HANDED_OVER, Flight, Flights, Join, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,39 +40,37 @@ def single_flight(
         if call.is_alone:
             return (yield from inner(call))
         key = call.key
-        mine = Flight()
-        if call.is_forced:
-            flights[key] = mine
-            return (yield from lead(call, mine))
-        while True:
-            flight = flights.setdefault(key, mine)
-            if flight is mine:
-                return (yield from lead(call, mine))
-            if flight.waits_for_me():
-                return (yield from inner(call))
-            start = perf_counter()
-            yield Join(flight)
-            if flight.error is not None:
-                raise twin(flight.error)
-            if flight.value is not HANDED_OVER:
-                call.origin = JOINED
-                if events.hooks:
-                    took = perf_counter() - start
-                    events.emit(events.Waited(tally.name, tally.shown(call), took))
-                return flight.value if copier is None else copier(flight.value)
-            flights.remove(key, flight)
-
-    def lead(call: Call, mine: Flight) -> Steps[Any]:
-        mine.lead()
-        try:
-            value = mine.value = yield from inner(call)
-        except Exception as error:
-            mine.error = error
-            raise
+        mine = flight = Flight()
+        try:  # from here on, since nobody may find a flight that will never end
+            if call.is_forced:
+                flights[key] = mine
+            while (flight := flights.setdefault(key, mine)) is not mine:
+                start = perf_counter()
+                if not (yield Join(flight)):
+                    return (yield call)
+                if flight.error is not None or flight.value is not HANDED_OVER:
+                    return joined(call, flight, start)
+                flights.remove(key, flight)
+            token = mine.lead()
+            try:
+                value = mine.value = yield from inner(call)
+            except Exception as error:
+                mine.error = error
+                raise
+            finally:
+                leave(token)
+            return value
         finally:
-            mine.leave()
-            flights.remove(call.key, mine)
+            flights.remove(key, mine)
             mine.end()
-        return value
+            del mine, flight  # exceptions refer to this frame, and they to exceptions
+
+    def joined(call: Call, flight: Flight, start: float) -> Any:
+        call.origin = JOINED
+        if events.hooks:
+            took = perf_counter() - start
+            events.emit(events.Waited(tally.name, tally.shown(call), took))
+        value = flight.outcome()
+        return value if copier is None else copier(value)
 
     return step

@@ -1,0 +1,116 @@
+"""Computations that go on by themselves, in a thread or a task of their own.
+
+There is a bound to how many may go on at a time. Threads do with four for all that nobody waits
+for; what somebody waits for gets a thread at once.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+
+from .drive import arun, disguised, run
+from .workers import Workers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Task
+    from typing import Any
+
+    from .drive import Steps
+    from .flight import Flight
+
+__all__ = ["Start", "drain_tasks", "drain_threads"]
+
+_MOST = 1000
+_behind = Workers(most=4, waiting=_MOST)
+_beside = Workers(most=_MOST)
+_tasks: dict[Task[Any], bool] = {}
+"""All such tasks, which nobody else holds, and whether somebody waits for them."""
+
+
+class Start:
+    """The effect of having steps begun in a copy of this context; whether they were begun.
+
+    Args:
+        steps: What to do.
+        flight: Ends with what they come to.
+        is_awaited: Whether somebody waits for that.
+    """
+
+    __slots__ = ("_flight", "_is_awaited", "_steps")
+
+    def __init__(self, steps: Steps[Any], flight: Flight, *, is_awaited: bool = False) -> None:
+        self._steps = steps
+        self._flight = flight
+        self._is_awaited = is_awaited
+
+    def run(self) -> bool:
+        """Leaves them to a thread."""
+        context, is_apart = copy_context(), not self._is_awaited
+        steps, flight = self._steps, self._flight
+        pool = _behind if is_apart else _beside
+        return pool.submit(lambda: context.run(_go, steps, flight, is_apart))
+
+    async def arun(self) -> bool:
+        """Leaves them to a task."""
+        import asyncio
+
+        if len(_tasks) >= _MOST:
+            return False
+        flight, is_apart = self._flight, not self._is_awaited
+        flight.loop = loop = asyncio.get_running_loop()
+        flight.task = task = loop.create_task(_ago(self._steps, flight, is_apart))
+        _tasks[task] = self._is_awaited
+
+        def landed(_: Any) -> None:  # called for a task that is cancelled before it begins, too
+            _tasks.pop(task, None)
+            flight.task = None
+            if not task.cancelled():
+                flight.error = task.exception()
+                if flight.error is None:
+                    flight.value = task.result()
+            flight.end()
+
+        task.add_done_callback(landed)
+        return True
+
+
+def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
+    try:
+        flight.lead(apart=is_apart)
+        flight.value = run(steps)
+    except BaseException as error:
+        flight.error = disguised(error)
+    finally:
+        flight.end()
+        del flight  # the exception refers to this frame
+
+
+async def _ago(steps: Steps[Any], flight: Flight, is_apart: bool) -> Any:
+    flight.lead(apart=is_apart)
+    del flight  # as above
+    return await arun(steps)
+
+
+def drain_threads(seconds: float | None = None) -> bool:
+    """Waits until all is done that threads do in the background; whether it was within the time.
+
+    Not for what went on past a `hard_timeout`: it may never end.
+    """
+    return _behind.drain(seconds)
+
+
+async def drain_tasks(seconds: float | None = None) -> bool:
+    """Likewise, for the tasks of this event loop; this task itself doesn't count."""
+    import asyncio
+
+    loop, me = asyncio.get_running_loop(), asyncio.current_task()
+    waited_for = [
+        task
+        for task, is_awaited in list(_tasks.items())
+        if not is_awaited and task is not me and task.get_loop() is loop
+    ]
+    if not waited_for:
+        return True
+    _, pending = await asyncio.wait(waited_for, timeout=seconds)
+    return not pending
