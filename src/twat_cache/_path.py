@@ -65,7 +65,7 @@ class Path:
         if recipe.retry is not None:
             from .steps.retry import retry
 
-            step = retry(step, recipe.retry)
+            step = retry(step, recipe.retry, classes)
         if leases is not None:
             from .steps.lease import lease
 

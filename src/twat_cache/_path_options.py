@@ -7,6 +7,7 @@ decoration never asks for them.
 from __future__ import annotations
 
 from ._duration import seconds
+from ._retry_option import read_retry
 from .errors import refused
 
 TYPE_CHECKING = False
@@ -130,7 +131,7 @@ READERS: dict[str, Reader] = {
     "beta": _none_or(_beta, 0.0),
     "soft_timeout": _none_or(_time),
     "hard_timeout": _none_or(_time),
-    "retry": lambda option, value: value,
+    "retry": read_retry,
     "cache_exceptions": _none_or(_exceptions, ()),
     "single_flight": _one_of(None, True, False, "process"),
     "tags": _tags,

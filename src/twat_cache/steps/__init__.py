@@ -1,4 +1,4 @@
-"""The steps of a miss, one module each, in their order:
+"""The steps of a miss, one module each, in their order.
 
     observe ► single_flight ► failsafe ► refresh ► stored ► lease ► retry ► timeout ► load
 

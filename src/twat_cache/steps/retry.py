@@ -9,7 +9,7 @@ from .._run.drive import arun, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from .._run.call import Call
@@ -44,8 +44,18 @@ class _Retrying:
         raise AssertionError("the last attempt gives or raises")
 
 
-def retry(inner: Any, terms: Mapping[str, Any]) -> Any:
-    """Goes on again after an exception, on these terms of `stamina.retry_context`."""
+def retry(inner: Any, terms: Mapping[str, Any], exceptions: Sequence[type[Exception]] = ()) -> Any:
+    """Goes on again after an exception, on these terms of `stamina.retry_context`.
+
+    Where the terms don't say after which, it is any but those of `exceptions`, which are kept as
+    answers.
+    """
+    answers = tuple(exceptions)
+
+    def is_failure(error: Exception) -> bool:
+        return not isinstance(error, answers)
+
+    terms = {"on": is_failure, **terms}
 
     def step(call: Call) -> Steps[Any]:
         return (yield _Retrying(lambda: inner(call), terms))
