@@ -28,6 +28,7 @@ from struct import Struct
 from types import BuiltinFunctionType, FunctionType
 
 from ..errors import refused
+from .code import function_state
 from .naming import home, reference, unencodable
 from .states import known_state
 
@@ -104,9 +105,8 @@ def _encode(value: object, out: Pieces, depth: int) -> None:
     elif isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         out.append(_text(b"@", reference(value)))
         if isinstance(value, FunctionType) and home(value.__module__) is None:
-            from .source import source_digest
-
-            out.append(_text(b"=", source_digest(value, strict=True)))
+            out.append(b"=")
+            _encode(function_state(value, _itself, by_name=True), out, depth + 1)
     else:
         name, state = _state(value)
         out.append(_text(b"o", name))
@@ -123,6 +123,10 @@ def _state(value: Any) -> tuple[str, object]:
     if function is not None:
         return reference(cls), function(value)
     return known_state(value)
+
+
+def _itself(value: object) -> object:
+    return "value", value
 
 
 def _too_deep(value: object) -> CacheKeyError:

@@ -21,9 +21,10 @@ from hashlib import blake2b
 
 from ..errors import CacheKeyError, ConfigurationError, refused
 from .canonical import encode
+from .code import plain_function
 from .naming import home
 from .plan import read_plan
-from .source import plain_function, source_digest
+from .source import source_digest
 from .surroundings import present
 
 TYPE_CHECKING = False
@@ -84,11 +85,15 @@ class ColdKeys:
         self._context = tuple(context)
         self._plan = plan = None if key is not None else read_plan(function, ignore=ignore)
         self._defaults = _defaults(function)
-        names: list[object] = [_ANSWER] if key is not None else ["*", "**"]
+        names: list[Any] = [_ANSWER] if key is not None else ["*", "**"]
         if plan is not None:
             names = [name for i, name in enumerate(plan.names) if i not in plan.ignored]
             names += ["*"] * (plan.varargs and plan.keep_args)
             names += ["**"] * (plan.varkw and plan.keep_kwargs)
+        self._told = [*self._context, *names]
+        self._as_given = -1
+        if plan is not None and not context and names == list(plan.names[: plan.positional]):
+            self._as_given = plan.positional
         if context:
             names.append(tuple(variable.name for variable in context))
         parts = (namespace, label, version)
@@ -104,25 +109,27 @@ class ColdKeys:
             TypeError: The function doesn't take these arguments.
         """
         digest = self._seed.copy()
-        for name, value in self._parts(args, kwargs):
-            try:
+        place = 0
+        try:
+            for value in self._parts(args, kwargs):
                 digest.update(encode(value))
-            except CacheKeyError as error:
-                raise CacheKeyError(f"{self._label}(): {_described(name)}: {error}") from error
+                place += 1  # noqa: SIM113 - `enumerate` makes a tuple of each
+        except CacheKeyError as error:
+            name = _described(self._told[place])
+            raise CacheKeyError(f"{self._label}(): {name}: {error}") from error
         return self.prefix + digest.hexdigest()
 
-    def _parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-        """What belongs to the key, in order and number the same for all calls, each named."""
-        if self._context:
-            yield from zip(self._context, present(self._context), strict=True)
+    def _parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Any]:
+        """What belongs to the key, as `_told` names it: in order and number as for all calls."""
+        if len(args) == self._as_given and not kwargs:
+            return args
+        parts: list[Any] = [*present(self._context)] if self._context else []
         plan = self._plan
         if self._key is not None:
-            yield _ANSWER, self._key(*args, **kwargs)
-            return
+            parts.append(self._key(*args, **kwargs))
+            return parts
         if plan is None:
-            yield "*args", args
-            yield "**kwargs", kwargs
-            return
+            return [*parts, args, kwargs]
         rest = dict(kwargs)
         given = min(len(args), plan.positional)
         for index, name in enumerate(plan.names):
@@ -135,14 +142,15 @@ class ColdKeys:
             else:
                 raise self._unfit()
             if index not in plan.ignored:
-                yield name, value
+                parts.append(value)
         extra = args[plan.positional :]
         if (extra and not plan.varargs) or (rest and not plan.varkw):
             raise self._unfit()
         if plan.varargs and plan.keep_args:
-            yield "*args", extra
+            parts.append(extra)
         if plan.varkw and plan.keep_kwargs:
-            yield "**kwargs", rest
+            parts.append(rest)
+        return parts
 
     def _unfit(self) -> TypeError:
         return TypeError(f"{self._label}() doesn't take these arguments")

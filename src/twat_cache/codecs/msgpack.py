@@ -22,6 +22,7 @@ one reader sees it all, and it counts how deep it is.
 | 17, 18 | numpy array, numpy scalar | dtype, shape and bytes in C order; dtype and bytes |
 | 19 | a type that was registered | its name, and the state that stands for the value |
 | 20 | numpy array behind the message | dtype, shape, and where it begins |
+| 21 | pandas' types | name and state, see `frames` |
 
 The codes are a format: they are never given to another type.
 """
@@ -32,6 +33,7 @@ import sys
 
 from ..errors import SerializationError
 from .arrays import ArrayReader, near, scalar
+from .frames import read_pandas, write_pandas
 from .own_types import read_own, state_of
 
 TYPE_CHECKING = False
@@ -60,7 +62,7 @@ def encoder(far: Far | None = None) -> Callable[[object], bytes]:
     """
     from msgpack import ExtType, Packer  # type: ignore[import-untyped]
 
-    tags = [ExtType(code, b"") for code in range(_FAR + 1)]
+    tags = [ExtType(code, b"") for code in range(_PANDAS + 1)]
 
     def say(value: object) -> list[Any]:
         own = state_of(value)
@@ -68,6 +70,10 @@ def encoder(far: Far | None = None) -> Callable[[object], bytes]:
             _look_for_buffers(own[1])
             return [tags[_OWN], *own]
         code, write = _word(value)
+        if code == _PANDAS:
+            state = write(value)
+            _look_for_buffers(state)
+            return [tags[code], *state]
         if code == _ARRAY and far is not None:
             place = far.take(value)
             if place is not None:
@@ -106,7 +112,13 @@ def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
     from msgpack import unpackb
 
     reader = ArrayReader() if arrays is None else arrays
-    special = {_ARRAY: reader.near, _SCALAR: reader.scalar, _OWN: read_own, _FAR: reader.far}
+    special = {
+        _ARRAY: reader.near,
+        _SCALAR: reader.scalar,
+        _OWN: read_own,
+        _FAR: reader.far,
+        _PANDAS: read_pandas,
+    }
 
     def listed(items: list[Any]) -> Any:
         if items and type(items[0]) is _Tag:
@@ -135,7 +147,7 @@ class _Tag:
     __slots__ = ("code",)
 
     def __init__(self, code: int, data: bytes) -> None:
-        if data or not 1 <= code <= _FAR:
+        if data or not 1 <= code <= _PANDAS:
             raise ValueError(code)
         self.code = code
 
@@ -151,6 +163,8 @@ def _word(value: object) -> tuple[int, Write]:
         return _SCALAR, scalar
     if cls is getattr(sys.modules.get("pathlib"), _CONCRETE, None):
         return _PATH, _text
+    if cls.__module__.partition(".")[0] == "pandas" and "pandas" in sys.modules:
+        return _PANDAS, write_pandas
     raise _wordless(cls)
 
 
@@ -337,6 +351,6 @@ _WORDS: tuple[tuple[str, str, Write, Read], ...] = (
     ("numpy", "ndarray", near, _by_arrays),
     ("numpy", "generic", scalar, _by_arrays),
 )
-_PATH, _ARRAY, _SCALAR, _OWN, _FAR = 14, 17, 18, 19, 20
+_PATH, _ARRAY, _SCALAR, _OWN, _FAR, _PANDAS = 14, 17, 18, 19, 20, 21
 _CONCRETE = "WindowsPath"  # this or PosixPath, whichever Path is here; both are read as Path
 _ATOMS = {type(None), bool, int, float, str, bytes, complex}

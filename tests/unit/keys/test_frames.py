@@ -25,7 +25,7 @@ def distinct():
         frame.astype({"a": "int32"}),
         frame.astype({"a": "float64"}),
         frame.astype({"a": "Int64"}),
-        frame.astype({"b": object}),
+        frame.astype({"b": "string"}),
         frame.astype({"b": "category"}),
         frame.astype({"b": pd.CategoricalDtype(["x", "y", "z"])}),
         frame.astype({"b": pd.CategoricalDtype(["x", "y"], ordered=True)}),

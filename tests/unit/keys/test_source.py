@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from twat_cache._keys.code import plain_function
 from twat_cache._keys.cold import ColdKeys
-from twat_cache._keys.source import plain_function, source_digest
+from twat_cache._keys.source import source_digest
 from twat_cache.errors import CacheKeyError, ConfigurationError
 
 
