@@ -69,7 +69,7 @@ cdef extern from *:
     ctypedef class _weakref.ReferenceType [object PyWeakReference, check_size ignore]:
         pass
 
-ABI = 2
+ABI = 3
 
 
 class _Mark:

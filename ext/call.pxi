@@ -276,7 +276,6 @@ cdef PyObject* call_aside "tc_call_aside"(
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
     cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
-    cdef Py_ssize_t named
     cdef Call call
     cdef Look look
     cdef Shape* shape
@@ -305,8 +304,32 @@ cdef PyObject* call_aside "tc_call_aside"(
     call.args = args
     call.nargsf = nargsf
     call.kwnames = kwnames
-    look.lone = False
     if tc_unlikely(s.detour & OFF):
+        if tc_load_pointer(<void**> &hook_asked) != NULL:
+            return (<quietly_answer> ask_detour)(gate, &call)
+        return answer_straight(self, s, &look, &call, True)
+    return bind_and_answer(self, s, &look, &call, True)
+
+
+cdef PyObject* ask_detour(Gate gate, Call* call) except NULL:
+    cdef PyObject* hook = <PyObject*> tc_load_pointer(<void**> &hook_asked)
+    cdef PyObject* result
+    if hook == NULL:            # it has ended just now
+        result = call_function(<PyObject*> gate, call)
+        if result == NULL:
+            raise_again()
+        return result
+    answer = (<object> hook)(gate, args_of(call), kwargs_of(call))
+    tc_own(<PyObject*> answer)
+    return <PyObject*> answer
+
+
+cdef PyObject* answer_straight(
+    PyObject* self, Store* s, Look* look, Call* call, bint remember
+) noexcept:
+    """Answers a call that may find the table off, as if there were no detour."""
+    look.now = UNREAD
+    if s.detour & OFF:
         if (<Table> s.table).bypass_depth or (<Table> s.table).limit == 0:
             tc_acquire(&s.lock)
             if (<Table> s.table).bypass_depth:
@@ -314,22 +337,38 @@ cdef PyObject* call_aside "tc_call_aside"(
             else:
                 s.misses += 1
             tc_release(&s.lock)
-            return call_function(core.function, &call)
-        if (<quietly_read> read_now)(<Table> s.table, &look) < 0:
+            return call_function(core_of(self).function, call)
+        if (<quietly_read> read_now)(<Table> s.table, look) < 0:
             return NULL
+    return bind_and_answer(self, s, look, call, remember)
+
+
+cdef PyObject* bind_and_answer(
+    PyObject* self, Store* s, Look* look, Call* call, bint remember
+) noexcept:
+    """Makes the key of a call, whatever kind of key it is; may remember how."""
+    cdef Gate gate = <Gate> self
+    cdef GateCore* core = core_of(self)
+    cdef PyObject** args = call.args
+    cdef PyObject* kwnames = call.kwnames
+    cdef Py_ssize_t n = PyVectorcall_NARGS(call.nargsf)
+    cdef Py_ssize_t named
+    cdef Shape* shape
+    cdef PyObject* value
+    look.lone = False
     if kwnames == NULL and <size_t> (n - core.least) <= core.span:
         look.items = args
         look.n = n
         look.lone = core.lone and n == 1 and is_lone(args[0])
-        return hash_and_answer(self, s, &look, &call)
+        return hash_and_answer(self, s, look, call)
     if gate.key is not None:
-        value = call_function(<PyObject*> gate.key, &call)
+        value = call_function(<PyObject*> gate.key, call)
         if value == NULL:
             return NULL
         look.alone = value
         look.items = &look.alone
         look.n = 1
-        value = hash_and_answer(self, s, &look, &call)
+        value = hash_and_answer(self, s, look, call)
         tc_drop(look.alone)
         return value
     if gate.plan is None:
@@ -338,26 +377,26 @@ cdef PyObject* call_aside "tc_call_aside"(
         look.items = tc_room(look.n)
         if tc_unlikely(look.items == NULL):
             return PyErr_NoMemory()
-        fill_pattern(&call, n, named, gate.typed, look.items)
+        fill_pattern(call, n, named, gate.typed, look.items)
         look.lone = core.lone and look.n == 1 and is_lone(look.items[0])
-        value = hash_and_answer(self, s, &look, &call)
+        value = hash_and_answer(self, s, look, call)
         tc_vacate(look.items, look.n)
         return value
     shape = find_shape(core, n, kwnames)
     if tc_unlikely(shape == NULL):
-        shape = (<quietly_shape> shape_for)(gate, n, kwnames, True)
+        shape = (<quietly_shape> shape_for)(gate, n, kwnames, remember)
         if shape == NULL:
-            return NULL if PyErr_Occurred() else call_function(core.function, &call)
+            return NULL if PyErr_Occurred() else call_function(core.function, call)
     look.n = shape.n
     if tc_unlikely(s.weak and look.n == 0):
         forget_shape(shape)
-        return call_function(core.function, &call)
+        return call_function(core.function, call)
     look.items = tc_room(look.n)
     if tc_unlikely(look.items == NULL):
         forget_shape(shape)
         return PyErr_NoMemory()
     fill(shape, args, look.items)
-    value = hash_and_answer(self, s, &look, &call)
+    value = hash_and_answer(self, s, look, call)
     tc_vacate(look.items, look.n)
     forget_shape(shape)
     return value

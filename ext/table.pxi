@@ -16,6 +16,7 @@ fill_s3fifo(&policies_known[5])
 fill_tinylfu(&policies_known[6])
 POLICIES = tuple([policies_known[_k].name.decode() for _k in range(KINDS)])
 cdef tuple names_of_policies = POLICIES
+cdef PyObject* hook_asked = NULL            # who answers all calls of all gates; see `detour`
 cdef object UNCHANGED = type("_Unchanged", (), {"__repr__": lambda self: "unchanged"})()
 
 
@@ -151,13 +152,15 @@ cdef class Table:
         """Decides what a hit has to look at."""
         cdef Store* s = &self.store
         cdef int detour = 0     # at once, for hits look at it at any time
+        tc_acquire(&s.lock)     # of two who set something the later one sees both
         if s.fresh_at or s.generation_at or s.valid_until != INT64_MAX:
             detour = WATCHFUL if self.clock is None else WATCHFUL | OFF
         if s.on_hit != MOVE:
             detour |= ASIDE
-        if self.bypass_depth or self.limit == 0:
+        if self.bypass_depth or self.limit == 0 or tc_load_pointer(<void**> &hook_asked) != NULL:
             detour |= OFF
         s.detour = detour
+        tc_release(&s.lock)
 
     def __dealloc__(self):
         self.empty(-1)

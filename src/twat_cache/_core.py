@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Literal, NamedTuple
 
-    from ._core_py import MARK, POLICIES, Gate, Table, gates
+    from ._core_py import MARK, POLICIES, Gate, Table, detour, gates
 
     class _CoreInfo(NamedTuple):
         name: Literal["compiled", "pure"]
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 else:
     _CoreInfo = namedtuple("_CoreInfo", "name reason abi")
 
-__all__ = ["ABI", "MARK", "POLICIES", "CoreInfo", "Gate", "Table", "core_info", "gates"]
+__all__ = ["ABI", "MARK", "POLICIES", "CoreInfo", "Gate", "Table", "core_info", "detour", "gates"]
 
-ABI = 2
+ABI = 3
 """What the library and its cores agreed on; a core that carries another number is not used."""
 
 _FORBIDDEN = "TWAT_CACHE_NO_EXTENSIONS"
@@ -116,4 +116,5 @@ if not TYPE_CHECKING:
     POLICIES = _core.POLICIES
     Gate = _core.Gate
     Table = _core.Table
+    detour = _core.detour
     gates = _core.gates

@@ -9,10 +9,10 @@ expiry.py     who leaves when
 
 from __future__ import annotations
 
-from .gate import MARK, Gate, gates, ready
+from .gate import MARK, Gate, detour, gates, ready
 from .policies import POLICIES
 from .table import Flight, Table
 
-__all__ = ["ABI", "MARK", "POLICIES", "Flight", "Gate", "Table", "gates", "ready"]
+__all__ = ["ABI", "MARK", "POLICIES", "Flight", "Gate", "Table", "detour", "gates", "ready"]
 
-ABI = 2
+ABI = 3

@@ -192,6 +192,7 @@ class Table(Store):
         self._now = clock or monotonic_ns
         self._bypass = 0
         self._valid_until: int | None = None
+        self._is_diverted = False
         self._flights: set[Flight] = set()
         self._door = Door(_never, count().__next__)
         super().__init__(maxsize, max_weight, policy, ordered, on_removal)
@@ -200,11 +201,20 @@ class Table(Store):
 
     def _look_where(self) -> None:
         """Decides what a look-up has to see to, and how far the door is open."""
+        while True:
+            seen = self._bypass, self._is_diverted, self._valid_until, self._maxsize, self._home
+            self._set_door()
+            now = self._bypass, self._is_diverted, self._valid_until, self._maxsize, self._home
+            if seen == now:  # else another thread has set something meanwhile
+                return
+
+    def _set_door(self) -> None:
         is_special = self.generational or self._valid_until is not None
         self._watchful = self.timed or is_special
         self._heeds = self._home.counts > 0 or self._home.notes or self.tti is not None
         find: Find = self._entries.get
-        if is_special or self.weak or self._bypass or self._maxsize == 0:
+        is_off = self._bypass or self._is_diverted or self._maxsize == 0
+        if is_special or self.weak or is_off:
             self._door.find = _never
             return
         if self.tti is not None:
@@ -245,6 +255,11 @@ class Table(Store):
     @bypass.setter
     def bypass(self, depth: int) -> None:
         self._bypass = depth
+        self._look_where()
+
+    def _divert(self, is_diverted: bool) -> None:
+        """Whether calls have to take a detour: see `gate.detour`."""
+        self._is_diverted = is_diverted
         self._look_where()
 
     @property

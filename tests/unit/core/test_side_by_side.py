@@ -43,6 +43,7 @@ def public(tc, reference):
         found |= options(getattr(tc, decorator), decorator)
     found |= {"cache"} | {f"Cached.{name}" for name in CONTROLS.split()}
     found |= names(type(plain)) - {
+        "Cached.answer",
         "Cached.bind",
         "Cached.through",
         "Cached.function",
