@@ -23,6 +23,7 @@ one reader sees it all, and it counts how deep it is.
 | 19 | a type that was registered | its name, and the state that stands for the value |
 | 20 | numpy array behind the message | dtype, shape, and where it begins |
 | 21 | pandas' types | name and state, see `frames` |
+| 22 | Arrow's tables | name and stream, see `tables` |
 
 The codes are a format: they are never given to another type.
 """
@@ -35,6 +36,7 @@ from ..errors import SerializationError
 from .arrays import ArrayReader, near, scalar
 from .frames import read_pandas, write_pandas
 from .own_types import read_own, state_of
+from .tables import read_arrow, write_arrow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def encoder(far: Far | None = None) -> Callable[[object], bytes]:
     """
     from msgpack import ExtType, Packer  # type: ignore[import-untyped]
 
-    tags = [ExtType(code, b"") for code in range(_PANDAS + 1)]
+    tags = [ExtType(code, b"") for code in range(_ARROW + 1)]
 
     def say(value: object) -> list[Any]:
         own = state_of(value)
@@ -118,6 +120,7 @@ def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
         _OWN: read_own,
         _FAR: reader.far,
         _PANDAS: read_pandas,
+        _ARROW: read_arrow,
     }
 
     def listed(items: list[Any]) -> Any:
@@ -147,7 +150,7 @@ class _Tag:
     __slots__ = ("code",)
 
     def __init__(self, code: int, data: bytes) -> None:
-        if data or not 1 <= code <= _PANDAS:
+        if data or not 1 <= code <= _ARROW:
             raise ValueError(code)
         self.code = code
 
@@ -163,8 +166,9 @@ def _word(value: object) -> tuple[int, Write]:
         return _SCALAR, scalar
     if cls is getattr(sys.modules.get("pathlib"), _CONCRETE, None):
         return _PATH, _text
-    if cls.__module__.partition(".")[0] == "pandas" and "pandas" in sys.modules:
-        return _PANDAS, write_pandas
+    library = cls.__module__.partition(".")[0]
+    if library in _LIBRARIES and library in sys.modules:
+        return _LIBRARIES[library]
     raise _wordless(cls)
 
 
@@ -351,6 +355,7 @@ _WORDS: tuple[tuple[str, str, Write, Read], ...] = (
     ("numpy", "ndarray", near, _by_arrays),
     ("numpy", "generic", scalar, _by_arrays),
 )
-_PATH, _ARRAY, _SCALAR, _OWN, _FAR, _PANDAS = 14, 17, 18, 19, 20, 21
+_PATH, _ARRAY, _SCALAR, _OWN, _FAR, _PANDAS, _ARROW = 14, 17, 18, 19, 20, 21, 22
+_LIBRARIES = {"pandas": (_PANDAS, write_pandas), "pyarrow": (_ARROW, write_arrow)}
 _CONCRETE = "WindowsPath"  # this or PosixPath, whichever Path is here; both are read as Path
 _ATOMS = {type(None), bool, int, float, str, bytes, complex}
