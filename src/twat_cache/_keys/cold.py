@@ -38,6 +38,7 @@ __all__ = ["ColdKeys"]
 _FORMAT = b"twat-cold-key-1"
 _SIZE = 16
 _ANSWER = "key="
+_REST = {"*": "*args", "**": "**kwargs"}
 
 
 class ColdKeys:
@@ -197,9 +198,11 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _described(name: Any) -> str:
-    if name is _ANSWER:
+    if type(name) is not str:
+        return f"the variable {name.name!r}"
+    if name == _ANSWER:
         return "the answer of key="
-    return f"the argument {name!r}" if type(name) is str else f"the variable {name.name!r}"
+    return f"the argument {_REST.get(name, name)!r}"
 
 
 def _escaped(part: str) -> str:
