@@ -29,7 +29,7 @@ from .surroundings import present
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextvars import ContextVar
     from typing import Any
 
@@ -114,7 +114,7 @@ class ColdKeys:
         try:
             for value in self._parts(args, kwargs):
                 digest.update(encode(value))
-                place += 1  # noqa: SIM113 - `enumerate` makes a tuple of each
+                place += 1
         except CacheKeyError as error:
             name = _described(self._told[place])
             raise CacheKeyError(f"{self._label}(): {name}: {error}") from error
