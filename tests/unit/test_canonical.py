@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twat_cache._keys import canonical
-from twat_cache._keys.canonical import digest, encode, register
+from twat_cache._keys.canonical import digest, encode, register_key
 from twat_cache.errors import CacheKeyError, ConfigurationError
 
 PARIS_WINTER = dt.timezone(dt.timedelta(hours=1))
@@ -146,7 +146,7 @@ def function():
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setattr(canonical, "_registered", {})
-    register(Registered, lambda value: value.key)
+    register_key(Registered, lambda value: value.key)
 
 
 NESTED = []
@@ -446,17 +446,17 @@ def test_what_a_key_method_raises_passes_through():
 @pytest.mark.parametrize("cls", [int, list, 5, "Registered"])
 def test_only_classes_that_are_not_built_in_can_be_registered(cls):
     with pytest.raises(ConfigurationError, match="cls="):
-        register(cls, id)
+        register_key(cls, id)
 
 
 def test_only_a_function_can_be_registered():
     with pytest.raises(ConfigurationError, match="state="):
-        register(Registered, "key")
+        register_key(Registered, "key")
 
 
 def test_a_registered_function_goes_before_what_the_library_knows():
     plain = encode(fractions.Fraction(1, 2))
-    register(fractions.Fraction, str)
+    register_key(fractions.Fraction, str)
     assert encode(fractions.Fraction(1, 2)) != plain
 
 

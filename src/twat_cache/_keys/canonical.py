@@ -11,7 +11,7 @@ A type that isn't built in is written as its name and a *state* made of what is:
 | type | state |
 |---|---|
 | any with a method `__cache_key__()` | what it returns |
-| any given to `register` | what the function returns |
+| any given to `register_key` | what the function returns |
 | enum members, NamedTuples, dataclasses | name (value for flags); the fields and attributes |
 | Decimal, datetime, UUID, paths, numpy arrays … | see `states` |
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Pieces: TypeAlias = list[bytes]
 
-__all__ = ["digest", "encode", "register"]
+__all__ = ["digest", "encode", "register_key"]
 
 _DEEPEST = 200  # far below the interpreter's own limit, and the same on all of them
 _FORMAT = b"twat-cache-key-1"
@@ -75,7 +75,7 @@ def encode(value: object) -> bytes:
     return b"".join(pieces)
 
 
-def register(cls: type, state: Callable[[Any], object]) -> None:
+def register_key(cls: type, state: Callable[[Any], object]) -> None:
     """Lets values of exactly this class be part of keys.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -120,7 +121,7 @@ class ThatRemembers(Json):
 
     def encode(self, value):
         self.latest = value
-        sum(range(2_000))  # time for another thread
+        time.sleep(0.000_1)  # another thread's turn
         return super().encode(self.latest)
 
 
