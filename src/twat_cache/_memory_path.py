@@ -8,7 +8,6 @@ from __future__ import annotations
 from ._path import Path, early_of
 from ._recipe import label_of
 from ._run.call import Call
-from ._run.drive import run
 from ._run.tally import Tally
 from ._stores.in_table import TableStore, TimedTableStore, _Raised
 from ._tagging import tags_of_calls
@@ -52,9 +51,10 @@ class MemoryPath:
         self.tally = Tally(label_of(recipe, function))
         self.tags = tags
 
-        def terms(value: Any, call: Call) -> tuple[int | None, int]:
+        def decided(value: Any, call: Call) -> tuple[int | None, int]:
             return gate._terms(value, call.args, dict(call.kwargs))
 
+        terms = None if recipe.decide is None and gate._weight_of is None else decided
         self.store: TableStore
         if recipe.outlasts:
             lives = [lasts for _, lasts in recipe.cache_exceptions]
@@ -75,7 +75,8 @@ class MemoryPath:
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_forced: bool = False
     ) -> Call:
         """The call as it sets out."""
-        return Call(self.identity(key), key, self._function, args, kwargs, is_forced=is_forced)
+        identity = self.identity(key) if self._weak else key
+        return Call(identity, key, self._function, args, kwargs, is_forced)
 
     def identity(self, key: Any) -> Hashable:
         """The key as a dict may have it: an object that is held weakly is told by identity."""
@@ -87,7 +88,7 @@ class MemoryPath:
 
     def find(self, key: Any) -> Found | None:
         """What a call would be answered with now."""
-        found = run(self.store.look(self.call(key, (), {})))
+        found = self.store.look(self.call(key, (), {}))
         return None if found is None or found.left <= 0 or found.raised else found
 
     def put(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ._run.drive import arun, run
 from ._run.early import RefreshAhead, XFetch
-from ._run.flight import Flights, running_loop
+from ._run.flight import Flights
 from .steps.load import load
 from .steps.observe import observe
 from .steps.stored import stored
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._recipe import Recipe
-    from ._run.call import Call, Store
+    from ._run.call import Store
     from ._run.early import Early
     from ._run.tally import Tally
     from ._stores.leases import Leases
@@ -37,10 +36,11 @@ class Path:
         copier: Copies what is shared.
 
     Attributes:
-        step: The first step, with all the others behind it.
+        go: Answers a call, in this thread.
+        ago: Answers a call, in this task.
     """
 
-    __slots__ = ("_behind", "_flights", "step", "store", "tally")
+    __slots__ = ("_behind", "_flights", "ago", "go", "store", "tally")
 
     def __init__(
         self,
@@ -82,17 +82,7 @@ class Path:
             from .steps.single_flight import single_flight
 
             step = single_flight(step, self._flights, tally, copier)
-        self.step = observe(step, tally)
-
-    def go(self, call: Call) -> Any:
-        """Answers the call, in this thread."""
-        return run(self.step(call))
-
-    async def ago(self, call: Call) -> Any:
-        """Answers the call, in this task; without asyncio by itself."""
-        if running_loop() is None:
-            call.is_alone = True
-        return await arun(self.step(call))
+        self.go, self.ago = observe(step, tally)
 
     def forget(self, key: Hashable) -> None:
         """Nobody joins a computation for the key that began before now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextvars import copy_context
 
 from .drive import arun, disguised, run
+from .flight import stand_apart
 from .workers import Workers
 
 TYPE_CHECKING = False
@@ -77,7 +78,9 @@ class Start:
 
 def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
     try:
-        flight.lead(apart=is_apart)
+        if is_apart:
+            stand_apart()
+        flight.lead(None)
         flight.value = run(steps)
     except BaseException as error:
         flight.error = disguised(error)
@@ -87,7 +90,9 @@ def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
 
 
 async def _ago(steps: Steps[Any], flight: Flight, is_apart: bool) -> Any:
-    flight.lead(apart=is_apart)
+    if is_apart:
+        stand_apart()
+    flight.lead(flight.loop)
     del flight  # as above
     return await arun(steps)
 

@@ -6,21 +6,27 @@ from .exceptions import twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Collection, Hashable, Mapping
     from typing import Any, Protocol
 
     from .drive import Steps
 
     class Store(Protocol):
-        """Where the results of one cache are kept."""
+        """Where the results of one cache are kept.
 
-        def look(self, call: Call) -> Steps[Found | None]:
-            """What is kept for the call, fresh or stale; never raises on a store's trouble."""
+        Where `waits` is true, `look`, `depart` and `keep` are steps, which give what is said here.
+        """
 
-        def depart(self, call: Call) -> Steps[Any]:
+        waits: bool
+
+        def look(self, call: Call) -> Any:
+            """What is `Found`, fresh or stale, or None; never raises on a store's trouble."""
+
+        def depart(self, call: Call) -> Any:
             """Notes that a computation begins: what is dropped from now on grounds it."""
 
-        def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
+        def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Any:
             """Keeps what was computed, unless it was grounded.
 
             `raised` is 0 for a value, and n for an exception of the nth class that is kept.
@@ -44,16 +50,25 @@ class Found:
         left: How long it is still good; less than 0 if it is stale, infinite for ever.
         margin: How long before its end it is looked at more closely; see `early`.
         raised: 0 for a value, n for an exception of the nth class of `cache_exceptions`.
+        tags: The tags that it was stored with, where it was an engine that told.
     """
 
-    __slots__ = ("left", "margin", "raised", "value")
+    __slots__ = ("left", "margin", "raised", "tags", "value")
 
-    def __init__(self, value: Any, left: float, margin: float, raised: int = 0) -> None:
+    def __init__(
+        self,
+        value: Any,
+        left: float,
+        margin: float,
+        raised: int = 0,
+        tags: Collection[str] = (),
+    ) -> None:
         """Takes all of it."""
         self.value = value
         self.left = left
         self.margin = margin
         self.raised = raised
+        self.tags = tags
 
     def answer(self) -> Any:
         """The value; an exception is raised, as a copy."""
@@ -65,8 +80,6 @@ class Found:
 class Call:
     """One call that missed. As an effect: the function itself.
 
-    What most calls never have stands in the class, since a call is made for each miss.
-
     Attributes:
         key: What tells it from other calls of this cache, as a dict may have it.
         place: Where stores have it: the key of a table, or of an engine.
@@ -75,6 +88,7 @@ class Call:
         kwargs: And those by name.
         is_forced: Whether to compute, whatever there is.
         is_behind: Whether it is computed in the background, where nobody waits for it.
+        loop: The event loop that the call is awaited in.
         is_alone: Whether nobody shares its computation, and nothing goes on in the background.
         found: What a store has for it, once that was looked up.
         is_looked_up: Whether it was.
@@ -82,20 +96,30 @@ class Call:
         took: How many seconds the computation took.
         extra: What a store remembers between `look` and `keep`.
         lease: What tells after so many seconds whether this process still has the right to store.
-        ttl: A time to live for this call alone, instead of the cache's.
+        ttl: A time to live for this call alone, instead of the cache's: seconds, infinite for
+            ever, or a function of the value that gives them, or None for ever.
         tags: Tags of this call alone, instead of the cache's.
     """
 
-    is_behind = False
-    is_alone = False
-    found: Found | None = None
-    is_looked_up = False
-    origin = LOADED
-    took = 0.0
-    extra: Any = None
-    lease: Callable[[float], Steps[bool]] | None = None
-    ttl: float | None = None
-    tags: Collection[str] | None = None
+    __slots__ = (
+        "args",
+        "extra",
+        "found",
+        "function",
+        "is_alone",
+        "is_behind",
+        "is_forced",
+        "is_looked_up",
+        "key",
+        "kwargs",
+        "lease",
+        "loop",
+        "origin",
+        "place",
+        "tags",
+        "took",
+        "ttl",
+    )
 
     def __init__(
         self,
@@ -113,11 +137,21 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.is_forced = is_forced
+        self.is_behind = self.is_alone = self.is_looked_up = False
+        self.loop: AbstractEventLoop | None = None
+        self.found: Found | None = None
+        self.origin = LOADED
+        self.took = 0.0
+        self.extra: Any = None
+        self.lease: Callable[[float], Steps[bool]] | None = None
+        self.ttl: float | Callable[[Any], float | None] | None = None
+        self.tags: Collection[str] | None = None
 
     def again(self) -> Call:
         """The same call, to go ways of its own."""
         other = Call.__new__(Call)
-        other.__dict__.update(self.__dict__)
+        for name in Call.__slots__:
+            setattr(other, name, getattr(self, name))
         return other
 
     def behind(self) -> Call:

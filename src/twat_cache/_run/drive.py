@@ -54,6 +54,7 @@ def original(error: BaseException) -> BaseException:
 def run(steps: Steps[T]) -> T:
     """Goes through the steps in this thread; gives or raises what they come to."""
     send = steps.send
+    effect: Effect | None = None
     try:
         effect = send(None)
         while True:
@@ -68,17 +69,18 @@ def run(steps: Steps[T]) -> T:
         return value
     except Halted as halted:
         stop = halted.error
-    else:
-        raise AssertionError("steps end by an exception")
-    try:
-        raise stop
     finally:
-        del stop  # or it would refer to this frame, and this frame to it
+        effect = None  # what is raised refers to this frame, and an effect may to what is raised
+    try:
+        raise stop  # type: ignore[possibly-undefined]
+    finally:
+        del stop  # type: ignore[possibly-undefined]
 
 
 async def arun(steps: Steps[T]) -> T:
     """Goes through the steps in this task; gives or raises what they come to."""
     send = steps.send
+    effect: Effect | None = None
     try:
         effect = send(None)
         while True:
@@ -91,3 +93,5 @@ async def arun(steps: Steps[T]) -> T:
     except StopIteration as end:
         value: T = end.value
         return value
+    finally:
+        effect = None

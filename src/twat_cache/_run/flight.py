@@ -1,11 +1,10 @@
 """A computation on its way, and those who wait for it: threads and tasks, of any event loop.
 
-Nobody may wait for himself, at whatever remove. So a computation leaves its *mark* in the context
-that it runs in, where all that it calls finds it: in its thread, in its tasks and theirs, and in
-threads that were given a copy of the context. Who waits notes for which flight, and on behalf of
-which marks; whoever would close a circle is refused. The notes are made under a lock, so of two who
-would wait for each other the second one sees the first. Marks are bare objects: a context that
-outlives the computation keeps no result alive.
+Nobody may wait for himself, at whatever remove. So each flight bears its leader's *mark*: the
+number of a thread; or, of a coroutine, a bare object that it leaves in its context, where its tasks
+and theirs find it, and threads that get a copy of the context. Who waits notes for which flight,
+and on behalf of which marks; whoever would close a circle is refused. The notes are made under a
+lock, so of two who would wait for each other the second one sees the first.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
 
     Marks: TypeAlias = tuple[object, ...]
 
-__all__ = ["HANDED_OVER", "Flight", "Flights", "Join", "leave", "running_loop"]
+__all__ = ["HANDED_OVER", "Flight", "Flights", "Join", "leave", "running_loop", "stand_apart"]
 
 HANDED_OVER: Any = type("_HandedOver", (), {"__repr__": lambda self: "HANDED_OVER"})()
 """What a flight comes to whose leader gave up: somebody else has to lead."""
 
 _LOOK_AGAIN = 0.25  # seconds between two looks at whether another loop still runs
 _LONGEST = 4_000_000.0  # seconds, some 46 days: no platform's locks wait longer
-_led_here: ContextVar[Marks] = ContextVar("twat_cache._led_here", default=())
+_led_here: ContextVar[Marks] = ContextVar("twat_cache.led_here", default=())
 
 
 class Flight:
@@ -46,28 +45,32 @@ class Flight:
         is_over: Whether it has ended.
         loop: The event loop that it depends on; None if there is none.
         task: The task that does nothing else.
-        mark: What it leaves in the context.
+        mark: The mark of its leader.
     """
 
-    value: Any = HANDED_OVER
-    error: BaseException | None = None
-    is_over = False
-    loop: AbstractEventLoop | None = None
-    task: Task[Any] | None = None
+    __slots__ = ("_wakers", "error", "is_over", "loop", "mark", "task", "value")
 
     def __init__(self) -> None:
         """Begins, led by whoever calls `lead` next."""
-        self.mark = object()
+        self.value: Any = HANDED_OVER
+        self.error: BaseException | None = None
+        self.is_over = False
+        self.loop: AbstractEventLoop | None = None
+        self.task: Task[Any] | None = None
+        self.mark: object = None
         self._wakers: list[Callable[[], object]] = []
 
-    def lead(self, *, apart: bool = False) -> Token[Marks]:
-        """The caller computes; what it calls until `leave` is part of this flight.
+    def lead(self, loop: AbstractEventLoop | None) -> Token[Marks] | None:
+        """The caller computes, in this event loop if any; what it calls is part of this flight.
 
-        Args:
-            apart: Whether nobody waits for it, so that it may wait for whom it likes.
+        Returns:
+            What `leave` shall have afterwards.
         """
-        self.loop = running_loop()
-        return _led_here.set((self.mark,) if apart else (*_led_here.get(), self.mark))
+        if loop is None:
+            self.mark = get_ident()
+            return None
+        self.loop, self.mark = loop, object()
+        return _led_here.set((*_led_here.get(), self.mark))
 
     def end(self) -> None:
         """Wakes all who wait."""
@@ -93,7 +96,7 @@ class Flight:
 
 
 def leave(token: Token[Marks]) -> None:
-    """Who called `lead` has computed."""
+    """Who called `lead` in an event loop has computed."""
     try:
         _led_here.reset(token)
     except ValueError:  # a coroutine that nobody finishes ends wherever it is collected
@@ -204,45 +207,48 @@ class Join:
 
 # -- who waits for whom ----------------------------------------------------------------------------
 
-_waits: dict[object, list[object]] = {}
-"""For each mark of those who wait the marks of what they wait for."""
+_waits: dict[object, list[Flight]] = {}
+"""For each mark of those who wait what they wait for."""
 _noting = RLock()  # a signal's handler or a finalizer may come upon a cached function right here
+
+
+def stand_apart() -> None:
+    """Nobody waits for what this context does from now on, so it may wait for whom it likes."""
+    _led_here.set(())
 
 
 def _begin_waiting(flight: Flight) -> Marks | None:
     """Notes that this context waits; None if it would wait for itself."""
-    marks = _led_here.get()
-    if marks:
-        with _noting:
-            if _reaches(flight.mark, marks):
-                return None
-            for mark in marks:
-                _waits.setdefault(mark, []).append(flight.mark)
+    marks = (get_ident(), *_led_here.get())
+    with _noting:
+        if _reaches(flight, marks):
+            return None
+        for mark in marks:
+            _waits.setdefault(mark, []).append(flight)
     return marks
 
 
 def _end_waiting(flight: Flight, marks: Marks, wake: Callable[[], object]) -> None:
     flight._wakers.remove(wake)
-    if marks:
-        with _noting:
-            for mark in marks:
-                waits = _waits.get(mark, [])
-                if flight.mark in waits:
-                    waits.remove(flight.mark)
-                if not waits:
-                    _waits.pop(mark, None)
+    with _noting:
+        for mark in marks:
+            waits = _waits.get(mark, [])
+            if flight in waits:
+                waits.remove(flight)
+            if not waits:
+                _waits.pop(mark, None)
 
 
-def _reaches(mark: object, goals: Marks) -> bool:
-    """Whether who bears the mark waits for one of the goals, or is one."""
-    ahead, seen = [mark], set()
+def _reaches(flight: Flight, goals: Marks) -> bool:
+    """Whether the flight waits for who bears one of the marks, or is led by one."""
+    ahead, seen = [flight], set()
     while ahead:
-        one = ahead.pop()
-        if one in goals:
+        mark = ahead.pop().mark
+        if mark in goals:
             return True
-        if one not in seen:
-            seen.add(one)
-            ahead += _waits.get(one, ())
+        if mark not in seen:
+            seen.add(mark)
+            ahead += _waits.get(mark, ())
     return False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _thread import RLock
-from collections import deque
 
 from .. import events
 from .call import JOINED, STALE, STORED
@@ -63,7 +62,7 @@ class Tally:
         self.name = name
         self._digest = digest
         self._lock = RLock()  # a signal's handler or a finalizer may miss in here, too
-        self._times: deque[float] = deque()  # of loads that aren't counted yet: needs no lock
+        self._times: list[float] = []  # of loads that aren't counted yet: needs no lock
         self.reset()
 
     def reset(self) -> None:
@@ -101,12 +100,10 @@ class Tally:
 
     def _count_loads(self) -> None:
         with self._lock:
-            while True:
-                try:
-                    self._seconds += self._times.popleft()
-                except IndexError:
-                    return
-                self._loads += 1
+            times = self._times.copy()
+            del self._times[: len(times)]  # others only append
+            self._loads += len(times)
+            self._seconds += sum(times)
 
     def failed(self, seconds: float) -> None:
         """The function raised."""

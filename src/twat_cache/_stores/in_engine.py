@@ -59,6 +59,8 @@ class EngineStore:
         ConfigurationError: The engine can't give what is used more time.
     """
 
+    waits = True
+
     def __init__(
         self,
         engine: Any,

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from .._core import Table
     from .._run.call import Call
-    from .._run.drive import Steps
     from .._run.early import Early
     from .tag_index import TagIndex
 
@@ -23,24 +22,28 @@ if TYPE_CHECKING:
 __all__ = ["TableStore", "TimedTableStore"]
 
 _MISSING: Any = object()
+_ALIKE: tuple[int | None, int] = (0, 1)
 _AGES = 2_000_000_000.0  # seconds, some 63 years: a table's clock can tell no more than 292
 
 
 class TableStore:
-    """Fresh results; what is past its time is gone.
+    """Fresh results; what is past its time is gone. Waits for nothing.
 
     Args:
         table: Where they are.
         terms: Gives the nanoseconds that a result lasts (None is for ever, 0 the table's time, less
-            than 0 not at all) and its weight.
+            than 0 not at all) and its weight; None where each lasts for the table's time and weighs
+            the same.
         copier: Copies what is stored.
         tags: Which entries have which tags, if any may have some.
     """
 
+    waits = False
+
     def __init__(
         self,
         table: Table,
-        terms: Terms,
+        terms: Terms | None,
         copier: Callable[[Any], Any] | None = None,
         *,
         tags: TagIndex | None = None,
@@ -50,18 +53,18 @@ class TableStore:
         self._copier = copier
         self._tags = tags
 
-    def look(self, call: Call) -> Steps[Found | None]:
+    def look(self, call: Call) -> Found | None:
         """What another has stored since the call was made."""
-        yield from ()  # a generator, though it waits for nothing
         value = self.table.peek(call.place, _MISSING)
         if value is _MISSING:
             return None
         return Found(self._copied(value), inf, 0.0)
 
-    def depart(self, call: Call) -> Steps[Any]:
+    def depart(self, call: Call) -> Any:
         """The table's own note, and that of the tags."""
-        yield from ()
-        tagged = None if self._tags is None else self._tags.depart(call)
+        if self._tags is None:
+            return self.table.depart(call.place), None
+        tagged = self._tags.depart(call)
         return self.table.depart(call.place), tagged
 
     def keep(
@@ -70,13 +73,13 @@ class TableStore:
         value: Any,
         departed: Any,
         raised: int = 0,  # noqa: ARG002 - exceptions are for `TimedTableStore`
-    ) -> Steps[None]:
+    ) -> None:
         """Stores the result, if its terms want it stored."""
-        yield from ()
-        lasts, weight = self._terms(value, call)
+        lasts, weight = _ALIKE if self._terms is None else self._terms(value, call)
         if lasts is None or lasts >= 0:
-            value = self._copied(value)
-            self._store(call, departed, value, lasts, weight, replace=call.is_forced)
+            if self._copier is not None:
+                value = self._copier(value)
+            self._store(call, departed, value, lasts, weight, call.is_forced)
 
     def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
         """Stores a value by hand for so many nanoseconds; nothing on its way will replace it."""
@@ -89,7 +92,7 @@ class TableStore:
         tagged = None if self._tags is None else self._tags.depart(call)
         departed = self.table.depart(call.place), tagged
         try:
-            self._store(call, departed, value, lasts, weight, replace=True)
+            self._store(call, departed, value, lasts, weight, True)
         finally:
             self.abandon(departed)
 
@@ -110,18 +113,15 @@ class TableStore:
         value: Any,
         lasts: int | None,
         weight: int,
-        *,
         replace: bool,
-    ) -> None:
-        self._land(departed, self.table.land, value, lasts, weight=weight, replace=replace)
-
-    def _land(self, departed: Any, land: Callable[..., bool], *args: Any, **options: Any) -> None:
-        """Has the table store it, and the tags know."""
+    ) -> bool:
+        """Has the table store it, and the tags know; tells whether it did."""
         flight, tagged = departed
+        land = self.table.land
         if tagged is None:
-            land(flight, *args, **options)
-        else:
-            self._tags.land(tagged, land, flight, *args, **options)  # type: ignore[union-attr]
+            return land(flight, value, lasts, weight=weight, replace=replace)
+        options = {"weight": weight, "replace": replace}
+        return self._tags.land(tagged, land, flight, value, lasts, **options)  # type: ignore[union-attr]
 
 
 class TimedTableStore(TableStore):
@@ -143,7 +143,7 @@ class TimedTableStore(TableStore):
     def __init__(
         self,
         table: Table,
-        terms: Terms,
+        terms: Terms | None,
         copier: Callable[[Any], Any] | None = None,
         *,
         stale: float = 0.0,
@@ -156,9 +156,8 @@ class TimedTableStore(TableStore):
         self._early = early
         self._lives = lives
 
-    def look(self, call: Call) -> Steps[Found | None]:
+    def look(self, call: Call) -> Found | None:
         """What there is, and how long it is still good."""
-        yield from ()
         kept = self.table.look(call.place)
         if kept is None:
             return None
@@ -171,18 +170,16 @@ class TimedTableStore(TableStore):
         expiry = fresh if end is None else max(fresh, end - self._stale)
         return Found(value, self._left(expiry), (expiry - fresh) / 1e9)
 
-    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> None:
         """Stores the result, with its margin; or an exception."""
         if not raised:
-            return (yield from super().keep(call, value, departed))
+            super().keep(call, value, departed)
+            return
         kept = put_together(type(value), taken_apart(value))
         if kept is not None:  # nothing can be raised again that can't be copied
             now = self.table.now()
             end = now + int(self._lives[raised - 1] * 1e9)
-            self._land(
-                departed, self.table.land_until, _Raised(kept, raised), now, end, replace=True
-            )
-        return None
+            self._land_until(departed, _Raised(kept, raised), now, end, replace=True)
 
     def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
         """Stores a value by hand, as `TableStore.put`."""
@@ -199,9 +196,8 @@ class TimedTableStore(TableStore):
         value: Any,
         lasts: int | None,
         weight: int,
-        *,
         replace: bool,
-    ) -> None:
+    ) -> bool:
         table = self.table
         lasts = table.ttl if lasts == 0 else lasts
         fresh = end = None
@@ -210,7 +206,15 @@ class TimedTableStore(TableStore):
             end = fresh + self._stale
             if self._early is not None:
                 fresh -= int(self._early.margin(lasts / 1e9, call.took) * 1e9)
-        self._land(departed, table.land_until, value, fresh, end, weight=weight, replace=replace)
+        return self._land_until(departed, value, fresh, end, weight=weight, replace=replace)
+
+    def _land_until(self, departed: Any, *args: Any, **options: Any) -> bool:
+        """Has the table store it, and the tags know; tells whether it did."""
+        flight, tagged = departed
+        land = self.table.land_until
+        if tagged is None:
+            return land(flight, *args, **options)
+        return self._tags.land(tagged, land, flight, *args, **options)  # type: ignore[union-attr]
 
 
 class _Raised:

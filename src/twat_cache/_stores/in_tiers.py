@@ -31,6 +31,8 @@ class TieredStore:
         near_ttl: The most seconds that a value stays in the table; None is no bound.
     """
 
+    waits = True
+
     def __init__(
         self,
         near: TableStore,
@@ -55,14 +57,14 @@ class TieredStore:
     def look(self, call: Call) -> Steps[Found | None]:
         """What the table has, or else the engine; a fresh value is then in the table, too."""
         shadow = self._shadow(call)
-        found = yield from self.near.look(shadow)
+        found = self.near.look(shadow)
         if found is not None:
             return found
-        departed = yield from self.near.depart(shadow)
+        departed = self.near.depart(shadow)
         try:
             found = yield from self.far.look(call)
             if found is not None and found.left > found.margin and not found.raised:
-                yield from self._keep_near(shadow, found.value, found.left - found.margin, departed)
+                self._keep_near(shadow, found.value, found.left - found.margin, departed)
         finally:
             self.near.abandon(departed)
         return found
@@ -70,8 +72,12 @@ class TieredStore:
     def depart(self, call: Call) -> Steps[Any]:
         """Both tiers' notes."""
         shadow = self._shadow(call)
-        near = yield from self.near.depart(shadow)
-        return shadow, near, (yield from self.far.depart(call))
+        near = self.near.depart(shadow)
+        try:
+            return shadow, near, (yield from self.far.depart(call))
+        except BaseException:  # nobody will abandon what never departed
+            self.near.abandon(near)
+            raise
 
     def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
         """Keeps a result in the engine, and a value in the table."""
@@ -84,16 +90,14 @@ class TieredStore:
             return
         call.ttl = float("inf") if lasts is None else lasts  # asked once, for both
         yield from self.far.keep(call, value, far)
-        yield from self._keep_near(shadow, value, lasts, near)
+        self._keep_near(shadow, value, lasts, near)
 
-    def _keep_near(
-        self, shadow: Call, value: Any, lasts: float | None, departed: Any
-    ) -> Steps[None]:
+    def _keep_near(self, shadow: Call, value: Any, lasts: float | None, departed: Any) -> None:
         most = self._near_ttl
         if most is not None:
             lasts = most if lasts is None else min(lasts, most)
         shadow.ttl = lasts
-        yield from self.near.keep(shadow, value, departed)
+        self.near.keep(shadow, value, departed)
 
     def abandon(self, departed: Any) -> None:
         """Ends both notes."""

@@ -26,9 +26,10 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
     all the same.
     """
     numbers = {cls: number for number, cls in enumerate(exceptions, 1)}
+    waits = store.waits
 
     def step(call: Call) -> Steps[Any]:
-        departed = yield from store.depart(call)
+        departed = (yield from store.depart(call)) if waits else store.depart(call)
         try:
             start = perf_counter()
             try:
@@ -36,17 +37,20 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
             except Exception as error:
                 failed(call, error, perf_counter() - start)
                 cause = original(error)
-                for cls in type(cause).__mro__ if numbers else ():
-                    if cls in numbers:
-                        yield from store.keep(call, cause, departed, numbers[cls])
-                        break
+                number = next((numbers[cls] for cls in type(cause).__mro__ if cls in numbers), 0)
+                if number:
+                    kept = store.keep(call, cause, departed, number)
+                    if waits:
+                        yield from kept
                 del cause  # it refers to this frame
                 raise
             took = call.took = perf_counter() - start
             tally.loaded(took)
             if events.hooks:
                 events.emit(events.Loaded(tally.name, tally.shown(call), took))
-            yield from store.keep(call, value, departed)
+            kept = store.keep(call, value, departed)
+            if waits:
+                yield from kept
             return value
         finally:
             store.abandon(departed)

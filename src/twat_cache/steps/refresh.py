@@ -37,13 +37,13 @@ def refresh(
     soft_timeout: float = 0.0,
 ) -> Any:
     """Looks what there is, and has it made anew behind it."""
-    begin = _beginning(inner, flights, tally)
+    begin, waits = _beginning(inner, flights, tally), store.waits
 
     def step(call: Call) -> Steps[Any]:
         if call.is_forced:
             return (yield from inner(call))
         call.is_looked_up = True
-        found = call.found = yield from store.look(call)
+        found = call.found = (yield from store.look(call)) if waits else store.look(call)
         if found is not None and found.left > 0:
             call.origin = STORED
             if is_due(call, found):

@@ -51,14 +51,15 @@ def single_flight(
                 if flight.error is not None or flight.value is not HANDED_OVER:
                     return joined(call, flight, start)
                 flights.remove(key, flight)
-            token = mine.lead()
+            token = mine.lead(call.loop)
             try:
                 value = mine.value = yield from inner(call)
             except Exception as error:
                 mine.error = error
                 raise
             finally:
-                leave(token)
+                if token is not None:
+                    leave(token)
             return value
         finally:
             flights.remove(key, mine)

@@ -40,15 +40,15 @@ class Kit:
         return self.Call((x,), (x,), None, **options)
 
     def look(self, store, x):
-        found = self.run(store.look(self.call(x)))
+        found = store.look(self.call(x))
         return found and (found.value, found.left, found.margin, found.raised)
 
     def keep(self, store, x, value, raised=0, took=0.0, **options):
         call = self.call(x, **options)
         call.took = took
-        departed = self.run(store.depart(call))
+        departed = store.depart(call)
         try:
-            self.run(store.keep(call, value, departed, raised))
+            store.keep(call, value, departed, raised)
         finally:
             store.abandon(departed)
 
@@ -98,9 +98,9 @@ def test_what_arrived_first_stays_unless_a_call_is_forced(kit, kind):
 def test_what_was_put_by_hand_grounds_what_is_on_its_way(kit, kind):
     store = getattr(kit, kind)()
     call = kit.call(1, is_forced=True)
-    departed = kit.run(store.depart(call))
+    departed = store.depart(call)
     store.put(kit.call(1), "by hand", 10 * SECOND, 1)
-    kit.run(store.keep(call, "older", departed))
+    store.keep(call, "older", departed)
     assert kit.look(store, 1)[0] == "by hand"
 
 
@@ -208,6 +208,6 @@ def test_an_exception_that_cannot_be_copied_is_not_kept(kit):
 
 def test_a_computation_that_comes_to_nothing_leaves_nothing(kit):
     for store in (kit.plain(), kit.timed()):
-        departed = kit.run(store.depart(kit.call(1)))
+        departed = store.depart(kit.call(1))
         store.abandon(departed)
         assert len(store.table) == 0

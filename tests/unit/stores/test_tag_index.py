@@ -49,11 +49,11 @@ class Shop:
 
     def depart(self, *key, **options):
         call = self.call(*key, **options)
-        return call, self.run(self.store.depart(call))
+        return call, self.store.depart(call)
 
     def arrive(self, departed, value):
         call, notes = departed
-        self.run(self.store.keep(call, value, notes))
+        self.store.keep(call, value, notes)
         self.store.abandon(notes)
 
     def keep(self, *key, value="value", **options):
@@ -164,7 +164,7 @@ def test_a_value_by_hand_has_the_tags_of_its_call(shop):
 def test_an_exception_has_tags_too(shop):
     shop.store._lives = [5.0]
     call, notes = shop.depart(1)
-    shop.run(shop.store.keep(call, LookupError(), notes, 1))
+    shop.store.keep(call, LookupError(), notes, 1)
     assert shop.index.drop(["red"]) == 1
     assert shop.table.look((1,)) is None
 
