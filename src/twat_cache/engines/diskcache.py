@@ -5,14 +5,15 @@ pickle: who can write the file can run code in who reads it (CVE-2025-69872, not
 Our `Disk` takes bytes only and refuses to read anything else. Deadlines stand in our own first
 eight bytes, as in the engine on mappings; the library is told them too, so that it may cull.
 
-The library has a connection for each thread. A child of a fork closes those of other threads, as
-their thread is gone there: within a transaction that would spoil the memory which the parent's
-connections share. So threads take turns, and a fork waits for its own.
+The library has a connection for each thread, and none of them may cross a fork: a child that has
+one believes in locks which it doesn't hold, and the log is deleted under it. So threads take turns
+here, at one connection, which is closed before a fork.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from contextlib import contextmanager
 from math import inf
@@ -24,12 +25,12 @@ from .._size import read_size
 from ..engine_types import Bytes, Capabilities, Clock
 from ..errors import EngineError, EngineNotAvailableError, EngineTimeoutError, PathError
 from .address import folder_of, options_of, seconds
-from .forks import ForkSafeLock
+from .forks import ForkSafeLock, leak
 from .private import private_file, private_folder
 
 try:
     import diskcache
-    from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
+    from diskcache.core import DBNAME, MODE_BINARY, MODE_RAW, UNKNOWN
 except ImportError as error:
     raise EngineNotAvailableError(
         "the engine diskcache needs its library: pip install 'twat-cache[diskcache]'"
@@ -90,6 +91,37 @@ class _BytesDisk(diskcache.Disk):  # type: ignore[misc]
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+class _Cache(diskcache.Cache):  # type: ignore[misc]
+    """The library's cache with one connection for all threads."""
+
+    _only: sqlite3.Connection | None = None
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        if self._only is None:
+            path = os.path.join(self._directory, DBNAME)
+            self._only = sqlite3.connect(
+                path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            )
+            try:
+                settings = self._only.execute("SELECT key, value FROM Settings").fetchall()
+            except sqlite3.OperationalError:  # they are made later
+                settings = []
+            for key, value in settings:
+                if key.startswith("sqlite_"):
+                    self.reset(key, value, update=False)
+        return self._only
+
+    def close(self) -> None:
+        """Closes the connection; the next use makes another."""
+        connection, self._only = self._only, None
+        if connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class DiskcacheEngine:
@@ -192,10 +224,11 @@ class DiskcacheEngine:
         return touched
 
     def close(self) -> None:
-        """Closes the library's connection of this thread."""
-        if not self._closed:
+        """Closes the connection."""
+        with self._lock:
             self._closed = True
-            self._cache.close()
+            if self._cache is not None:
+                self._cache.close()
 
     def ping(self) -> None:
         """Reads from the database; begins it anew if its file was deleted."""
@@ -231,7 +264,7 @@ class DiskcacheEngine:
         private_file(self._file)
         if self._cache is not None:
             self._cache.close()
-        self._cache = diskcache.Cache(
+        self._cache = _Cache(
             self._path,
             timeout=self._timeout,
             disk=_BytesDisk,
@@ -269,7 +302,7 @@ def _bytes(key: str) -> bytes:
 
 
 class _Lock(ForkSafeLock):
-    """Brings an engine to rest before a fork; the connection of the thread that forks is closed."""
+    """Brings an engine to rest before a fork, and closes its connection."""
 
     __slots__ = ("_engine",)
 
@@ -282,3 +315,10 @@ class _Lock(ForkSafeLock):
         engine = self._engine()
         if engine is not None and self._taken and engine._cache is not None:
             engine._cache.close()
+
+    def after_fork(self, *, child: bool) -> None:
+        engine = self._engine()
+        if engine is not None and child and not self._taken:
+            leak(engine._cache)
+            engine._cache = None
+        super().after_fork(child=child)

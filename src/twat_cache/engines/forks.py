@@ -12,11 +12,16 @@ import os
 from threading import RLock
 from weakref import WeakSet
 
-__all__ = ["ForkSafeLock"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["ForkSafeLock", "leak"]
 
 _AT_REST = 1.0  # seconds
 _every: WeakSet[ForkSafeLock] = WeakSet()
 _taken: list[ForkSafeLock] = []
+_leaked: list[Any] = []
 _number = 0
 
 
@@ -48,6 +53,17 @@ class ForkSafeLock:
             self._lock = RLock()
         elif self._taken:
             self._lock.release()
+
+
+def leak(inherited: Any) -> None:
+    """Keeps what a child must not close, beyond the end of the interpreter, which would."""
+    _leaked.append(inherited)
+    try:
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+    except (ImportError, AttributeError):  # no ctypes, or not CPython
+        pass
 
 
 def _before_fork() -> None:
