@@ -29,10 +29,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import events
     from ._folders import get_cache_path
+    from ._keys.canonical import register_key
     from ._log import debug
     from ._open import open_engine
     from ._registry import caches, clear_cache, get_stats, invalidate_tags
     from .cache import MISSING, AsyncCache, Cache
+    from .codecs.own_types import register_type
     from .config import CacheConfig, create_cache_config
     from .context import CacheContext, engine_context
     from .engine_decorators import bcache, fcache, ucache
@@ -91,6 +93,8 @@ __all__ = [
     "lru_cache",
     "mcache",
     "open_engine",
+    "register_key",
+    "register_type",
     "ucache",
 ]
 
@@ -120,6 +124,8 @@ _LATER = {
     "get_stats": "_registry",
     "invalidate_tags": "_registry",
     "open_engine": "_open",
+    "register_key": "_keys.canonical",
+    "register_type": "codecs.own_types",
     "ucache": "engine_decorators",
 }
 

@@ -30,7 +30,7 @@ FLOORS = {
     ],
     1: ["_core_py"],
     2: [
-        "_core", "_keys", "keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
+        "_core", "_keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
         "_weighing", "_pressure", "_retry_option", "_path_options", "_options", "_recipe", "events",
         "_sinks", "_log", "_environment", "_settings", "_toml", "config", "_run",
     ],

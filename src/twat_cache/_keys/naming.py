@@ -25,7 +25,7 @@ def unencodable(cls: type, why: str = "") -> CacheKeyError:
     return CacheKeyError(
         f"{cls.__module__}.{cls.__qualname__} can't be part of a key{why and ': '}{why}. Give it "
         "a method __cache_key__() that returns what tells its values apart, register a function "
-        "that does (twat_cache.keys.register_key), or pass key= or ignore= to the decorator"
+        "that does (twat_cache.register_key), or pass key= or ignore= to the decorator"
     )
 
 
