@@ -18,7 +18,10 @@ from tests.fixtures.crashes import KEYS, name_of
 from tests.fixtures.telling_values import number_of
 from twat_cache import open_engine, ucache
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 STORES = ["sqlite:///{}/store.db", "disk://{}/disk", "file://{}/files"]

@@ -21,6 +21,7 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", "disk", "file"])
 def test_what_two_processes_read_is_right(engine):
     done = soak("--engine", engine, "--seconds", "2.5")
