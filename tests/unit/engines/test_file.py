@@ -100,34 +100,6 @@ def test_a_large_value_is_a_view_of_its_file_and_aligned(engine):
     assert array.tobytes() == value
 
 
-PIECES = [
-    [], [b""], [b"a", b"", bytearray(b"b"), memoryview(b"c")], [b"x" * 5_000, b"y"],
-    [b"a", b"b" * 300_000, b"c", b"d" * 5_000, b"e"],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("pieces", PIECES, ids=range(len(PIECES)))
-def test_a_value_may_come_in_pieces(path, pieces):
-    engine = FileEngine(path, max_bytes="1MB")
-    assert engine.capabilities.pieces
-    whole = b"".join(pieces)
-    engine.put({"put": pieces}, None)
-    assert engine.add("added", pieces, None)
-    assert not engine.add("added", [b"other"], None)
-    assert engine.swap("put", whole, [b"x", whole], None)
-    assert engine.get(["put", "added"]) == [b"x" + whole, whole]
-    engine.put({"put": [whole, bytes(1_000_000)]}, None)
-    assert engine.get(["put"]) == [None]
-
-
-def test_pieces_are_no_matter_of_tiers(path):
-    from twat_cache.engines.mapping import MappingEngine
-    from twat_cache.engines.tiered import TieredEngine
-
-    tiers = TieredEngine([MappingEngine(), FileEngine(path)])
-    assert not tiers.capabilities.pieces
-
-
 @POSIX
 def test_a_view_outlives_what_becomes_of_its_entry(engine):
     value = b"x" * 1_000_000

@@ -10,6 +10,7 @@ from typing import Any
 from ..._size import read_size
 from ...errors import EngineError, PathError
 from ..address import folder_of, options_of
+from ..pieces import pieces_of
 from ..private import private_folder
 from ..sqlite import statements as sql
 from .files import Files
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ...engine_types import Bytes, Clock
+    from ..pieces import Value
 
 __all__ = ["DiskEngine"]
 
@@ -62,7 +64,7 @@ class DiskEngine:
         self._folder = folder
         self._writes = 0
         self._closed = False
-        self.capabilities = self._index.capabilities
+        self.capabilities = self._index.capabilities._replace(pieces=True)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> DiskEngine:
@@ -88,11 +90,11 @@ class DiskEngine:
                 raise
             raise self._failed(error) from error
 
-    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+    def put(self, items: Mapping[str, Value], ttl: float | None) -> None:
         """Stores the values, large ones first in their files, then all in the index."""
         with self._serving():
             if ttl is not None and ttl <= 0:
-                self._index.put(items, ttl)
+                self._index.put(dict.fromkeys(items, b""), ttl)
                 self._tidy()
                 return
             with self._placed(items) as placed:
@@ -101,7 +103,7 @@ class DiskEngine:
             if self._writes % _TIDY == 0 or any(map(is_spilled, placed.values())):
                 self._tidy()
 
-    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+    def add(self, key: str, value: Value, ttl: float | None) -> bool:
         """Stores the value if there is none."""
         with self._serving(), self._placed({key: value}) as placed:
             added = self._index.add(key, placed[key], ttl)
@@ -121,7 +123,7 @@ class DiskEngine:
         return self._index.scan(prefix)
 
     def swap(
-        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+        self, key: str, expected: Bytes | None, value: Value | None, ttl: float | None
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there."""
         with self._serving():
@@ -169,17 +171,18 @@ class DiskEngine:
         return EngineError(f"the store {self._folder} failed: {error}")
 
     @contextmanager
-    def _placed(self, items: Mapping[str, Bytes]) -> Iterator[dict[str, bytes]]:
+    def _placed(self, items: Mapping[str, Value]) -> Iterator[dict[str, bytes]]:
         """The items as the index takes them; their files are deleted if the block raises."""
         placed: dict[str, bytes] = {}
         try:
             for key, value in items.items():
-                view = memoryview(value).cast("B")
-                if len(view) < self._spill:
-                    placed[key] = b"".join((INLINE, view))
+                pieces = pieces_of(value)
+                size = sum(map(len, pieces))
+                if size < self._spill:
+                    placed[key] = b"".join((INLINE, *pieces))
                 else:
-                    pointer = new_pointer(sql.id_of(sql.key_bytes(key)), len(view))
-                    self._files.write(name_of(pointer), view)
+                    pointer = new_pointer(sql.id_of(sql.key_bytes(key)), size)
+                    self._files.write(name_of(pointer), pieces)
                     placed[key] = pointer
             yield placed
         except BaseException:

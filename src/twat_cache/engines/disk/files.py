@@ -7,13 +7,12 @@ import os
 import random
 import time
 
+from ..pieces import write_pieces
 from ..private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...engine_types import Bytes
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["Files"]
 
@@ -32,7 +31,7 @@ class Files:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def write(self, name: str, value: Bytes) -> None:
+    def write(self, name: str, value: Sequence[memoryview]) -> None:
         """Writes the file, which nobody looks for until the index names it."""
         path = self._place(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
@@ -42,9 +41,7 @@ class Files:
             private_folder(os.path.dirname(path))
             file = os.open(path, flags, 0o600)
         try:
-            data = memoryview(value).cast("B")
-            while data:
-                data = data[os.write(file, data) :]
+            write_pieces(file, value)
         except BaseException:
             os.close(file)
             os.unlink(path)

@@ -12,7 +12,8 @@ from ..._size import read_size
 from ...engine_types import Bytes, Capabilities, Clock
 from ...errors import EngineError, PathError
 from ..address import flag, folder_of, options_of, seconds
-from .entry import Head, pieces_of, prolong, read_head, read_value, write_new
+from ..pieces import pieces_of
+from .entry import Head, prolong, read_head, read_value, write_new
 from .folder import SHARDS, Folder
 from .locks import Locks
 from .size import Size
@@ -20,9 +21,8 @@ from .size import Size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import TypeAlias
 
-    Value: TypeAlias = Bytes | Sequence[Bytes]
+    from ..pieces import Value
 
 __all__ = ["FileEngine"]
 

@@ -15,12 +15,12 @@ import os
 from math import inf
 from struct import Struct
 
+from ..pieces import write_pieces
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NamedTuple
-
-    from ...engine_types import Bytes
 
     class Head(NamedTuple):
         """What stands before the value."""
@@ -34,7 +34,7 @@ else:
 
     Head = namedtuple("Head", ("deadline", "key", "start", "end"))
 
-__all__ = ["Head", "pieces_of", "prolong", "read_head", "read_value", "write_new"]
+__all__ = ["Head", "prolong", "read_head", "read_value", "write_new"]
 
 _HEAD = Struct("<4sB3xdQQ")
 _DEADLINE = Struct("<d")
@@ -58,29 +58,15 @@ _NEW = (
 )
 
 
-def pieces_of(value: Bytes | Sequence[Bytes]) -> list[memoryview]:
-    """A value as the pieces of bytes that it came in."""
-    several = [value] if isinstance(value, (bytes, bytearray, memoryview)) else value
-    return [memoryview(piece).cast("B") for piece in several]
-
-
 def write_new(
     path: str, key: bytes, value: Sequence[memoryview], deadline: float | None, *, fsync: bool
 ) -> None:
-    """Writes a file that isn't there yet; large pieces from where they lie."""
+    """Writes a file that isn't there yet."""
     until = inf if deadline is None else deadline
-    waiting = bytearray(_HEAD.pack(_MAGIC, _VERSION, until, len(key), sum(map(len, value))))
-    waiting += key + bytes(-(len(waiting) + len(key)) % _ALIGNED)
+    head = _HEAD.pack(_MAGIC, _VERSION, until, len(key), sum(map(len, value))) + key
     file = os.open(path, _NEW, 0o600)
     try:
-        for piece in value:
-            if len(piece) <= _FIRST:
-                waiting += piece
-            else:
-                _write(file, waiting)
-                _write(file, piece)
-                waiting = bytearray()
-        _write(file, waiting)
+        write_pieces(file, [head, bytes(-len(head) % _ALIGNED), *value])
         if fsync:
             os.fsync(file)
     finally:
@@ -155,9 +141,3 @@ def _parse(file: int, begin: bytes) -> Head | None:
         begin += part
     os.lseek(file, min(len(begin), _FIRST), os.SEEK_SET)
     return Head(deadline, begin[_HEAD.size : end_of_key], start, start + size)
-
-
-def _write(file: int, data: Bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
