@@ -158,6 +158,7 @@ class Call:
         """The same call, to be computed in the background."""
         other = self.again()
         other.is_forced = other.is_behind = True
+        other.origin = LOADED
         return other
 
     def run(self) -> Any:

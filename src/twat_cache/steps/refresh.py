@@ -103,6 +103,8 @@ def _beginning(inner: Any, flights: Flights, tally: Tally) -> Any:
     def behind(call: Call, mine: Flight) -> Steps[Any]:
         start = perf_counter()
         try:
+            if flights.get(call.key) is not mine:  # changed by hand before it could begin
+                return HANDED_OVER
             value = yield from inner(call)
         except Exception as error:
             tally.refresh_failed()
