@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from twat_cache import bcache, events, fcache, open_engine, ucache
+from twat_cache import bcache, events, fcache, get_cache_path, open_engine, ucache
 from twat_cache.codecs import record as envelope
 from twat_cache.codecs.transcoder import Transcoder
 from twat_cache.engines.mapping import MappingEngine
@@ -151,19 +151,22 @@ def test_a_malicious_pickle_is_a_miss_that_is_told(engine, options, told, ran):
     assert f.calls == 1 + count, "and what took its place is found"
 
 
-@pytest.mark.parametrize("decorator", [bcache, fcache])
-def test_the_decorators_of_local_stores_read_no_pickle_either(decorator, tmp_path, told, ran):
+@pytest.mark.parametrize(("decorator", "scheme"), [(bcache, "disk"), (fcache, "file")])
+def test_the_decorators_of_local_stores_read_no_pickle_either(
+    decorator, scheme, tmp_path, told, ran
+):
     @decorator(str(tmp_path / "store"))
     def f(number):
         return [number, "value"]
 
-    engine = f._engine
     assert f(1) == [1, "value"]
+    engine = open_engine(f"{scheme}://{tmp_path}/store")
     key, _ = record_of(engine)
     for count, evil in enumerate(evil_records(key), 1):
         engine.put({key: evil}, None)
         assert f(1) == [1, "value"]
         assert len(told) == count
+    engine.close()
     f.close()
 
 
@@ -385,8 +388,7 @@ def test_folders_are_0700_and_files_0600_whatever_the_umask(store, umask, tmp_pa
 @POSIX
 @pytest.mark.parametrize("decorator", [bcache, fcache])
 def test_the_decorators_folders_are_private_too(decorator, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TWAT_CACHE_DIR", str(tmp_path / "caches"))
     before = os.umask(0)
     try:
 
@@ -396,9 +398,8 @@ def test_the_decorators_folders_are_private_too(decorator, tmp_path, monkeypatch
 
         f(10)
         f(100_000)
-        folder = Path(f._engine._folder.path if decorator is fcache else f._engine._folder)
-        assert tmp_path in folder.parents
-        assert modes_of(folder) == {("folder", "0o700"), ("file", "0o600")}
+        assert Path(get_cache_path("mine")) == tmp_path / "caches" / "mine"
+        assert modes_of(tmp_path / "caches") == {("folder", "0o700"), ("file", "0o600")}
         f.close()
     finally:
         os.umask(before)
