@@ -189,6 +189,8 @@ cdef class Gate:
             if self.core.lone and n == 1 and not kwargs and type(args[0]) in (int, str):
                 return args[0]
             return self.pattern(given, n, names)
+        if not names and <size_t> (n - self.core.least) <= self.core.span:
+            return args
         shape = find_shape(&self.core, n, <PyObject*> names if names else NULL)
         if shape == NULL:
             # Not remembered: `names` isn't the tuple that calls will bring.

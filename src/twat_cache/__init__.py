@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from ._keys.canonical import register_key
     from ._log import debug
     from ._open import open_engine
+    from ._override import override
     from ._registry import caches, clear_cache, get_stats, invalidate_tags
+    from ._request_scope import refreshing, request_scope
+    from ._scopes import bypass
     from .cache import MISSING, AsyncCache, Cache
     from .codecs.own_types import register_type
     from .config import CacheConfig, create_cache_config
@@ -78,6 +81,7 @@ __all__ = [
     "__version__",
     "acache",
     "bcache",
+    "bypass",
     "cache",
     "caches",
     "clear_cache",
@@ -93,8 +97,11 @@ __all__ = [
     "lru_cache",
     "mcache",
     "open_engine",
+    "override",
+    "refreshing",
     "register_key",
     "register_type",
+    "request_scope",
     "ucache",
 ]
 
@@ -113,6 +120,7 @@ _LATER = {
     "LruCached": "types",
     "MISSING": "cache",
     "bcache": "engine_decorators",
+    "bypass": "_scopes",
     "caches": "_registry",
     "clear_cache": "_registry",
     "create_cache_config": "config",
@@ -124,8 +132,11 @@ _LATER = {
     "get_stats": "_registry",
     "invalidate_tags": "_registry",
     "open_engine": "_open",
+    "override": "_override",
+    "refreshing": "_request_scope",
     "register_key": "_keys.canonical",
     "register_type": "codecs.own_types",
+    "request_scope": "_request_scope",
     "ucache": "engine_decorators",
 }
 

@@ -54,21 +54,22 @@ class MemoryPath:
         def decided(value: Any, call: Call) -> tuple[int | None, int]:
             return gate._terms(value, call.args, dict(call.kwargs))
 
-        terms = None if recipe.decide is None and gate._weight_of is None else decided
+        alike = recipe.decide is None and gate._weight_of is None
         self.store: TableStore
         if recipe.outlasts:
             lives = [lasts for _, lasts in recipe.cache_exceptions]
             self.store = TimedTableStore(
                 table,
-                terms,
+                decided,
                 recipe.copier,
                 stale=recipe.stale,
                 early=early_of(recipe),
                 lives=lives,
                 tags=tags,
+                alike=alike,
             )
         else:
-            self.store = TableStore(table, terms, recipe.copier, tags=tags)
+            self.store = TableStore(table, decided, recipe.copier, tags=tags, alike=alike)
         self.path = Path(recipe, self.store, self.tally, single=single, copier=recipe.copier)
 
     def call(

@@ -38,9 +38,11 @@ class Path:
     Attributes:
         go: Answers a call, in this thread.
         ago: Answers a call, in this task.
+        memos: Answers that are remembered in blocks, by their keys; what is forgotten is forgotten
+            there, too.
     """
 
-    __slots__ = ("_behind", "_flights", "ago", "go", "store", "tally")
+    __slots__ = ("_behind", "_flights", "ago", "go", "memos", "store", "tally")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Path:
         self.store = store
         self.tally = tally
         self._flights, self._behind = Flights(), Flights()
+        self.memos: dict[int, dict[Any, Any]] = {}
         classes = tuple(cls for cls, _ in recipe.cache_exceptions)
         early = early_of(recipe)
         step = load(store, tally, classes)
@@ -88,11 +91,15 @@ class Path:
         """Nobody joins a computation for the key that began before now."""
         self._flights.pop(key, None)
         self._behind.pop(key, None)
+        for memo in list(self.memos.values()):
+            memo.pop(key, None)
 
     def forget_all(self) -> None:
         """Nobody joins any computation that began before now."""
         self._flights.clear()
         self._behind.clear()
+        for memo in list(self.memos.values()):
+            memo.clear()
 
 
 def early_of(recipe: Recipe) -> Early | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from . import _overrides
 from ._path import early_of
 from ._stores.engine_shelf import EngineShelf
 from ._stores.tokens import Tokens
@@ -29,9 +30,13 @@ def lasting(recipe: Recipe) -> Callable[[Any, Call], float | None]:
     def lasts(value: Any, call: Call) -> float | None:
         if call.ttl is not None:
             return None if call.ttl == inf else call.ttl
-        if decide is None:
+        terms = None if _overrides.find is None else _overrides.find()
+        if terms is not None:
+            found = terms.decide(recipe, value, call.args, call.kwargs)
+        elif decide is None:
             return ttl
-        found = decide(value, call.args, dict(call.kwargs))
+        else:
+            found = decide(value, call.args, dict(call.kwargs))
         if found is None:
             return None
         if found == 0:

@@ -13,6 +13,7 @@ have in common stands at the end.
 
 from __future__ import annotations
 
+from . import _overrides
 from ._duration import seconds
 from ._options import read_maxsize
 from ._recipe import label_of, nanoseconds, shortened, ttl_decider
@@ -391,8 +392,14 @@ class Controls(Wrapper):
         self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[int | None, int]:
         """How long a result is to be kept, less than 0 if it isn't, and what it weighs."""
-        decide = self._recipe.decide
-        lasts = 0 if decide is None else decide(result, args, kwargs)
+        recipe = self._recipe
+        terms = None if _overrides.find is None else _overrides.find()
+        if terms is not None:
+            lasts = terms.decide(recipe, result, args, kwargs)
+            if lasts is not None and lasts > 0 and not recipe.timed:
+                lasts = -1  # the table has no room for deadlines
+        else:
+            lasts = 0 if recipe.decide is None else recipe.decide(result, args, kwargs)
         if self._weight_of is None or (lasts is not None and lasts < 0):
             return lasts, 1
         return lasts, self._weight_of(result, args, kwargs)

@@ -6,6 +6,7 @@ The names that `functools.wraps` would give it, functools' own controls, and pic
 
 from __future__ import annotations
 
+import os
 from functools import WRAPPER_ASSIGNMENTS
 
 from ._core import Gate, Table, core_info
@@ -128,3 +129,9 @@ class LruCached(Wrapper):
         dress(self, function)
         self._is_typed = typed
         Gate.__init__(self, function, Table(maxsize), typed=typed)
+
+
+if os.environ.get("TWAT_CACHE_DISABLED", "").lower() not in ("", "0", "false", "no", "off"):
+    from ._scopes import disable
+
+    disable()

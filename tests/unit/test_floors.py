@@ -32,14 +32,14 @@ FLOORS = {
     2: [
         "_core", "_keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
         "_weighing", "_pressure", "_retry_option", "_path_options", "_options", "_recipe", "events",
-        "_sinks", "_log", "_environment", "_settings", "_toml", "config", "_run",
+        "_sinks", "_log", "_overrides", "_environment", "_settings", "_toml", "config", "_run",
     ],
     "3a": ["_stores", "steps"],
     3: ["engines"],
     4: ["_registry", "_open"],
     5: [
-        "_counted", "_folders", "_tiers", "_replay", "_path", "_store_of", "_tagging", "_bound",
-        "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "_memory_path", "cached",
+        "_scopes", "_override", "_request_scope", "_counted", "_folders", "_tiers", "_replay",
+        "_path", "_store_of", "_tagging", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls", "_memory_path", "cached",
         "async_cached", "replay_cached", "_per_instance", "decorators", "engine_controls", "engine_cached",
         "replay_engine_cached", "engine_decorators", "_operations", "cache",
     ],

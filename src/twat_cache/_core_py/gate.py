@@ -80,7 +80,7 @@ def detour(hook: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None) -
     global _hook  # noqa: PLW0603 - calls must read one name
     _hook = hook
     for gate in gates():
-        gate.table._divert(hook is not None)
+        gate.table._divert(_hook is not None)
 
 
 def _lone(door: Door) -> Callable[[Any], Entry | None]:
@@ -235,6 +235,8 @@ class Gate:
         plan = self._plan
         if plan is None:
             return self._pattern(args, kwargs)
+        if not kwargs and self._least <= _len(args) <= self._most:
+            return args
         if _len(args) > plan.positional and not plan.varargs:
             return None
         values = list(args[: plan.positional])

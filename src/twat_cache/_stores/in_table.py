@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from .. import _overrides
 from .._run.call import Found
 from .._run.exceptions import put_together, taken_apart
 
@@ -32,10 +33,11 @@ class TableStore:
     Args:
         table: Where they are.
         terms: Gives the nanoseconds that a result lasts (None is for ever, 0 the table's time, less
-            than 0 not at all) and its weight; None where each lasts for the table's time and weighs
-            the same.
+            than 0 not at all) and its weight.
         copier: Copies what is stored.
         tags: Which entries have which tags, if any may have some.
+        alike: Whether each result lasts for the table's time and weighs the same, so that terms are
+            not asked, unless something overrides them.
     """
 
     waits = False
@@ -43,13 +45,15 @@ class TableStore:
     def __init__(
         self,
         table: Table,
-        terms: Terms | None,
+        terms: Terms,
         copier: Callable[[Any], Any] | None = None,
         *,
         tags: TagIndex | None = None,
+        alike: bool = False,
     ) -> None:
         self.table = table
         self._terms = terms
+        self._alike = alike
         self._copier = copier
         self._tags = tags
 
@@ -75,7 +79,10 @@ class TableStore:
         raised: int = 0,  # noqa: ARG002 - exceptions are for `TimedTableStore`
     ) -> None:
         """Stores the result, if its terms want it stored."""
-        lasts, weight = _ALIKE if self._terms is None else self._terms(value, call)
+        if self._alike and _overrides.find is None:
+            lasts, weight = _ALIKE
+        else:
+            lasts, weight = self._terms(value, call)
         if lasts is None or lasts >= 0:
             if self._copier is not None:
                 value = self._copier(value)
@@ -138,20 +145,22 @@ class TimedTableStore(TableStore):
         early: When a result is computed anew before that.
         lives: How many seconds an exception of the nth class is kept.
         tags: As for `TableStore`.
+        alike: As for `TableStore`.
     """
 
     def __init__(
         self,
         table: Table,
-        terms: Terms | None,
+        terms: Terms,
         copier: Callable[[Any], Any] | None = None,
         *,
         stale: float = 0.0,
         early: Early | None = None,
         lives: Sequence[float] = (),
         tags: TagIndex | None = None,
+        alike: bool = False,
     ) -> None:
-        super().__init__(table, terms, copier, tags=tags)
+        super().__init__(table, terms, copier, tags=tags, alike=alike)
         self._stale = int(min(stale, _AGES) * 1e9)
         self._early = early
         self._lives = lives
