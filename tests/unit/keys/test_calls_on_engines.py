@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.likeness import indistinguishable
-from twat_cache import open_engine
+from twat_cache import open_engine, ucache
 from twat_cache._keys.cold import ColdKeys
+from twat_cache.engines.mapping import MappingEngine
 
 URLS = ["sqlite:///:memory:", "mapping:"]
 
@@ -201,14 +202,22 @@ class Signature(typing.NamedTuple):
         parts += ["*args"] if self.args else ["*"] if self.keyword_only else []
         parts += spelt(self.keyword_only)
         parts += ["**kwargs"] if self.kwargs else []
-        return f"def f({', '.join(parts)}): return locals()"
+        return f"def f({', '.join(parts)}): return answer(locals())"
 
     @property
     def names(self):
         return [*self.positional_only, *self.either, *self.keyword_only]
 
-    def function(self):
-        space = {"defaults": self.defaults}
+    def function(self, computed=None):
+        """A function that gives its arguments; or else how many calls it has noted."""
+
+        def answer(arguments):
+            if computed is None:
+                return arguments
+            computed.append(arguments)
+            return len(computed)
+
+        space = {"defaults": self.defaults, "answer": answer}
         exec(self.source, space)
         return space["f"]
 
@@ -308,6 +317,22 @@ def test_a_call_finds_what_an_indistinguishable_call_stored_and_nothing_else(dra
             engine.drop([key])
 
 
+@pytest.mark.parametrize("near", [[], ["memory"]], ids=["far", "near"])
+@given(calls())
+@settings(max_examples=200, deadline=None)
+def test_a_decorated_function_computes_once_for_all_indistinguishable_calls(near, drawn):
+    signature, one, other = drawn
+    same = indistinguishable(*(signature.function()(*args, **kw) for args, kw in (one, other)))
+    computed = []
+    cached = ucache([*near, MappingEngine()], name="f")(signature.function(computed))
+    for _ in range(2):
+        assert cached(*one[0], **one[1]) == 1
+    again = copy.deepcopy(other)
+    assert cached(*again[0], **again[1]) == (1 if same else 2)
+    assert cached(*other[0], **other[1]) == (1 if same else 2)
+    assert cached(*one[0], **one[1]) == 1
+
+
 ENGINES: list[typing.Any] = []
 
 
@@ -356,6 +381,17 @@ def test_ten_thousand_objects_that_come_and_go_never_meet_a_stale_answer(engine)
     assert len(addresses) < 5_000, "no address was used again, so this has shown nothing"
     for number in range(0, 10_000, 7):
         assert engine.get([made((Keyed(number),), {})]) == [str(number).encode()]
+
+
+@pytest.mark.parametrize("near", [[], ["memory"]], ids=["far", "near"])
+def test_objects_that_come_and_go_are_answered_for_themselves(near):
+    @ucache([*near, MappingEngine()])
+    def number_of(thing):
+        return thing.number
+
+    assert [number_of(Keyed(number)) for number in range(10_000)] == list(range(10_000))
+    assert [number_of(Keyed(number)) for number in range(10_000)] == list(range(10_000))
+    assert number_of.stats().loads == 10_000
 
 
 def test_the_oracle_can_tell():

@@ -272,7 +272,7 @@ def test_a_refusal_of_what_key_gives_says_so():
     ("args", "kwargs"), [((), {}), ((1, 2, 3), {}), ((1,), {"x": 1}), ((1,), {"a": 1})]
 )
 def test_arguments_that_do_not_fit_are_a_type_error(args, kwargs):
-    with pytest.raises(TypeError, match=r"simple\(\) doesn't take these arguments"):
+    with pytest.raises(TypeError, match=r"simple\(\) (missing|too many|multiple|got)"):
         ColdKeys(simple)(args, kwargs)
 
 
@@ -375,7 +375,7 @@ def test_a_programs_own_functions_are_told_by_its_file(monkeypatch, main):
     one, other = key_in(__file__="/a/one.py"), key_in(__file__="/a/other.py")
     assert one != other
     assert "one.py.simple::" in one
-    assert key_in().startswith(f":{main}.simple::")
+    assert key_in().startswith(f":{main}.simple~")
 
 
 # -- everywhere -----------------------------------------------------------------------------------
