@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import pytest
@@ -27,7 +26,6 @@ def test_override_gives_what_is_stored_another_ttl(tc, clock):
     assert (f(1) is first, steps(1) is other) == (True, True)
     clock.advance(1)
     assert f(1) is not first
-    assert steps._find((1,)) is not other
     assert f.contains(1) is True
     clock.advance(50)
     assert f.contains(1) is True
@@ -82,22 +80,19 @@ def test_of_two_overrides_the_inner_one_counts(tc, clock):
     assert f.contains(1)
 
 
-def test_override_on_an_engine(tc, make):
-    f = make("engine", ttl=100)
-    with tc.override(ttl=0.001):
+def test_override_on_an_engine(tc, tmp_path, clock):
+    f = tc.ucache(f"sqlite:///{tmp_path}/cache.db", ttl=100, clock=clock)(lambda x: [x])
+    with tc.override(ttl=5):
         f(1)
     with tc.override(ttl=None):
         f(2)
-    found = [f._far.look(f._call((n,), {})) for n in (1, 2)]
-    lefts = [one and one.left for one in map(tc_run(tc), found)]
-    assert lefts[0] is None or lefts[0] < 0.01
-    assert lefts[1] == float("inf")
-
-
-def tc_run(tc):
-    """What goes through steps, whether they wait or not."""
-    run = sys.modules[f"{tc.__name__}._run.drive"].run
-    return lambda steps: run(steps) if hasattr(steps, "send") else steps
+    f(3)
+    clock.advance(4)
+    assert [f.contains(n) for n in (1, 2, 3)] == [True, True, True]
+    clock.advance(2)
+    assert [f.contains(n) for n in (1, 2, 3)] == [False, True, True]
+    clock.advance(1000)
+    assert [f.contains(n) for n in (1, 2, 3)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
