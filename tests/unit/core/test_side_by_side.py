@@ -1,7 +1,7 @@
 """Every public name of the core and of the decorators does the same on both cores.
 
-The probes are in `probes.py`, `gate_probes.py` and `option_probes.py` of `tests/fixtures/`; the
-tests here run each of them on both cores and see to it that no name is without one.
+The probes are in `probes.py` and the other `…_probes.py` of `tests/fixtures/`; the tests here run
+each of them on both cores and see to it that no name is without one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 
 import pytest
 
-from tests.fixtures import gate_probes, option_probes, worlds  # noqa: F401 - they file probes
+from tests.fixtures import gate_probes, option_probes, path_probes, worlds  # noqa: F401 - they file probes
 from tests.fixtures.probes import PROBES, Paper
 
 CONTROLS = "cache_clear cache_info cache_parameters __wrapped__"
