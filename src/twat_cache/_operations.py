@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
-from weakref import WeakSet
+from functools import cached_property
+from threading import RLock
+from weakref import WeakSet, finalize
 
-from ._core import Table
 from ._counted import counted
-from ._duration import seconds
+from ._engine_options import judge_codec, refuse_async, refuse_what_engines_lack
 from ._keys.digests import digest_of_own
+from ._loaders import LoadMany, loading
 from ._path import Path
-from ._recipe import Recipe, nanoseconds
+from ._recipe import Recipe
+from ._registry import forget_store, note_store
 from ._run.call import Call
+from ._run.drive import run
 from ._run.effects import ask
 from ._run.tally import Tally
-from ._store_of import engine_store, escaped, lasting
+from ._store_of import as_decided, engine_store, escaped, lasting, lasting_by_hand
 from ._stores.engine_shelf import added
-from ._stores.table_shelf import TableShelf
-from ._stores.tag_index import TagIndex
 from ._stores.tier_shelf import TierShelf
-from ._tiers import give_back, tiers_of
+from ._tables import memory_shelf, near_shelf, tags_of_a_call
+from ._tiers import tiers_of
 from .config import settled
-from .errors import CacheKeyError, ConfigurationError, refused
-from .stats import Stats
+from .errors import CacheKeyError, ConfigurationError, EngineError, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from ._core import Table
+    from ._listener import Listener
     from ._run.drive import Steps
+    from ._stores.engine_shelf import EngineShelf
+    from ._stores.table_shelf import TableShelf
+    from .stats import Stats
 
-__all__ = ["MISSING", "Operations"]
-
-MISSING: Any = type(
-    "MISSING", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda _: False}
-)()
-"""Stands for no value, where None may be one."""
+__all__ = ["Operations"]
 
 _OF_FUNCTIONS = (
     "typed", "key", "ignore", "unhashable", "method", "per_instance", "invalidate_by", "context",
-    "generators", "weigher", "max_weight", "tags",
+    "generators", "tags",
 )  # fmt: skip
+_EVER = 1e11  # seconds: a ttl that options ask for which a store needs none for
+_PATIENCE = 10.0  # seconds
 
 
 class Operations:
     """A store's parts, and what can be done with them."""
+
+    _awaits = False
 
     def __init__(self, engine: Any = None, /, **options: Any) -> None:
         for name in _OF_FUNCTIONS:
@@ -55,89 +61,80 @@ class Operations:
         engine, options = settled(engine, options)
         for name in _OF_FUNCTIONS:  # of a configuration, which is for functions, too
             options.pop(name, None)
-        engine_options = _taken(options, "max_bytes")
-        self._given = (dict(options), engine_options)
-        self._recipe = recipe = Recipe({"ttl": None, **options})
-        self._tiers = tiers = tiers_of(engine, engine_options)
+        self._options = options
+        self._recipe = _recipe(options)
+        bound = options.get("max_bytes")
+        self._tiers = tiers = tiers_of(engine, {} if bound is None else {"max_bytes": bound})
+        try:
+            self._set_up()
+        except BaseException:
+            tiers.loan.forget()
+            raise
+        self._functions: WeakSet[Any] = WeakSet()
+        self._lock = RLock()
+        finalize(self, tiers.loan.forget).atexit = False
+        note_store(self)
+
+    def _set_up(self) -> None:
+        tiers, recipe = self._tiers, self._recipe
         self._prefix = f"{escaped(recipe.namespace)}::"
-        name = recipe.name or type(self).__name__
-        self._tally = Tally(name, None if tiers.far is None else digest_of_own)
-        self._index: TagIndex | None = None
-        self._shelf: Any = self._shelves(engine_options)
+        self._tally = Tally(self._registered_name, None if tiers.far is None else digest_of_own)
+        self._listener: Listener | None = None
+        self._near: TableShelf | None = None
+        self._far: EngineShelf | None = None
+        self._shelf: Any
+        leases = None
+        if tiers.far is None:
+            self._near = self._shelf = self._in_memory()
+        else:
+            if not self._awaits:
+                refuse_async(tiers, "AsyncCache takes it, and Cache doesn't")
+            refuse_what_engines_lack(self._options, tiers)
+            recipe = self._recipe = _recipe({**self._options, "max_bytes": None})
+            lasts = lasting(recipe)
+            self._far = self._shelf = engine_store(
+                recipe,
+                tiers.far,
+                self._tally,
+                as_decided if tiers.near else lasts,
+                tags_of_a_call,
+                (self._whole,),
+            )
+            self._far.tokens.owner = self
+            if tiers.near:
+                self._near = near_shelf(recipe)
+                self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
+            if recipe.single_flight == "process":
+                from ._stores.leases import Leases
+
+                leases = Leases(tiers.far, recipe.hard_timeout or 60.0, self._tally)
         self._path = Path(
             recipe,
             self._shelf,
             self._tally,
             single=recipe.single_flight is not False,
-            leases=self._leases(),
+            leases=leases,
             copier=recipe.copier,
         )
-        self._functions: WeakSet[Any] = WeakSet()
 
-    def _shelves(self, engine_options: dict[str, Any]) -> Any:
-        recipe, tiers = self._recipe, self._tiers
-        far = None
-        if tiers.far is not None:
-            far = engine_store(recipe, tiers.far, self._tally, lambda call: call.tags or ())
-        if not tiers.near:
-            _refuse_for_engines(recipe)
-            return far
-        near = self._near(alone=far is None, max_bytes=engine_options.get("max_bytes"))
-        if far is None:
-            return near
-        return TierShelf(near, far, lasting(recipe), lambda call: (call.place,))
-
-    def _near(self, *, alone: bool, max_bytes: Any) -> TableShelf:
+    def _in_memory(self) -> TableShelf:
         recipe = self._recipe
-        index = self._index = TagIndex(lambda call: call.tags or (), False)
-        options: dict[str, Any] = {"timed": True, "stale": 0, "policy": recipe.policy}
-        if recipe.clock is not None:
-            options["clock"] = recipe.clock
-        if recipe.tti is not None and alone:
-            options["tti"] = nanoseconds(recipe.tti)
-        weigh = None
-        if alone and max_bytes is not None:
-            from ._footprint import footprint
-            from ._size import read_size
-            from ._weighing import ENTRY
-
-            options["max_weight"] = read_size(max_bytes, option="max_bytes")
-            weigh = footprint
-        table = Table(
-            recipe.maxsize, width=1, on_removal=lambda k, _, c: index.gone(k, c), **options
-        )
-        index.table = table
-        lasts = lasting(recipe)
-
-        def terms(value: Any, call: Call) -> tuple[int | None, int]:
-            time = lasts(value, call) if alone or call.ttl is None else call.ttl
-            weight = 1 if weigh is None else ENTRY + weigh(value)
-            if time is None or time == float("inf"):
-                return None, weight
-            return (nanoseconds(time) if time > 0 else -1), weight
-
-        if not alone:
-            return TableShelf(table, terms, recipe.copier, tags=index)
-        from ._path import early_of
-
-        return TableShelf(
-            table,
-            terms,
-            recipe.copier,
-            stale=recipe.stale,
-            early=early_of(recipe),
-            lives=[life for _, life in recipe.cache_exceptions],
-            tags=index,
-        )
-
-    def _leases(self) -> Any:
-        if self._recipe.single_flight != "process":
-            return None
-        if self._tiers.far is None:
+        judge_codec(self._options)
+        if recipe.single_flight == "process":
             raise refused("single_flight", "process", "True or False in memory")
-        from ._stores.leases import Leases
+        if recipe.on_removal is not None:
+            from ._listener import Listener
 
-        return Leases(self._tiers.far, self._recipe.hard_timeout or 60.0, self._tally)
+            tell, start = recipe.on_removal, len(self._prefix)
+            self._listener = Listener(
+                lambda key, value, cause: tell(key[0][start:], value, cause), self._registered_name
+            )
+        return memory_shelf(recipe, lasting(recipe), self._listener)
+
+    @property
+    def _whole(self) -> str:
+        """What its keys begin with, and those of functions, whose names stand between colons."""
+        return self._prefix[:-1]
 
     # -- keys ---------------------------------------------------------------------------------
 
@@ -149,48 +146,51 @@ class Operations:
             )
         return self._prefix + key
 
-    def _lasts(self, ttl: Any) -> float | None:
-        if ttl is not None:
-            return seconds(ttl)
-        return self._recipe.ttl if isinstance(self._recipe.ttl, float) else None
+    def _places(self, keys: Iterable[str]) -> dict[str, str]:
+        if isinstance(keys, str):
+            raise CacheKeyError("many keys are a list of texts, not one text")
+        return {key: self._place(key) for key in keys}
+
+    def _lasts(self, ttl: Any) -> Callable[[Any], float | None]:
+        lasts = lasting_by_hand(self._recipe, ttl)
+        return lambda value: lasts(value, (), {})
 
     # -- what the methods do ------------------------------------------------------------------
 
-    def _get(self, key: str, default: Any) -> Steps[Any]:
+    def _get(self, key: str, default: Any, *, counts: bool = True) -> Steps[Any]:
         (found,) = yield from self._shelf.read([self._place(key)])
-        if found is not None and found.left > 0 and not found.raised:
-            self._tally.looked_up(1, 0)
-            return found.value
-        self._tally.looked_up(0, 1)
-        return default
+        is_there = found is not None and found.left > 0 and not found.raised
+        if counts:
+            self._tally.looked_up(is_there, not is_there)
+        return found.value if is_there else default
 
     def _get_many(self, keys: Iterable[str]) -> Steps[dict[str, Any]]:
-        wanted = {key: self._place(key) for key in keys}
-        found = yield from self._shelf.read(list(wanted.values()))
+        places = self._places(keys)
+        found = yield from self._shelf.read(list(places.values()))
         there = {
             key: one.value
-            for key, one in zip(wanted, found, strict=True)
+            for key, one in zip(places, found, strict=True)
             if one is not None and one.left > 0 and not one.raised
         }
-        self._tally.looked_up(len(there), len(wanted) - len(there))
+        self._tally.looked_up(len(there), len(places) - len(there))
         return there
 
     def _set_many(self, items: Mapping[str, Any], ttl: Any, tags: Iterable[str]) -> Steps[None]:
-        lasts = self._lasts(ttl)
-        places = {self._place(key): value for key, value in items.items()}
-        for place in places:
-            self._path.forget(place)
-        yield from self._shelf.write(places, lasts, _read_tags(tags))
+        lasts, wanted = self._lasts(ttl), _read_tags(tags)
+        values = {self._place(key): value for key, value in items.items()}
+        times = {place: lasts(value) for place, value in values.items()}
+        yield from self._changed(values, self._shelf.write(values, times, wanted))
 
     def _add(self, key: str, value: Any, ttl: Any, tags: Iterable[str]) -> Steps[bool]:
-        place, lasts = self._place(key), self._lasts(ttl)
-        return (yield from self._shelf.add(place, value, lasts, _read_tags(tags)))  # type: ignore[no-any-return]
+        place, lasts = self._place(key), self._lasts(ttl)(value)
+        if lasts is not None and lasts <= 0:
+            return False
+        adding = self._shelf.add(place, value, lasts, _read_tags(tags))
+        return (yield from self._changed([place], adding))  # type: ignore[no-any-return]
 
     def _delete_many(self, keys: Iterable[str]) -> Steps[int]:
-        places = [self._place(key) for key in keys]
-        for place in places:
-            self._path.forget(place)
-        return (yield from self._shelf.drop(places))  # type: ignore[no-any-return]
+        places = list(self._places(keys).values())
+        return (yield from self._changed(places, self._shelf.drop(places)))  # type: ignore[no-any-return]
 
     def _touch(self, key: str, ttl: Any) -> Steps[bool]:
         place, lasts = self._place(key), self._lasts(ttl)
@@ -198,19 +198,27 @@ class Operations:
 
     def _incr(self, key: str, delta: float, initial: float, ttl: Any) -> Steps[Any]:
         place, lasts = self._place(key), self._lasts(ttl)
-        self._path.forget(place)
-        return (yield from self._shelf.change(place, lambda n: added(n, delta), initial, lasts))
+        change = self._shelf.change(place, lambda old: added(old, delta), initial, lasts)
+        return (yield from self._changed([place], change))
+
+    def _changed(self, places: Iterable[str], change: Steps[Any]) -> Steps[Any]:
+        """Changes the shelf; nobody joins what began before that was done."""
+        for place in places:
+            self._path.forget(place)
+        try:
+            return (yield from change)
+        finally:
+            for place in places:
+                self._path.forget(place)
 
     def _invalidate_tags(self, tags: Iterable[str]) -> Steps[None]:
         wanted = _read_tags(tags)
-        if self._tiers.far is not None:
-            far = self._shelf.far if self._tiers.near else self._shelf
-            yield from far.tokens.drop(wanted)
-        self._path.forget_all()
-        if self._index is not None:
-            self._index.drop(wanted)
-        for function in list(self._functions):
-            function._forget_tags(wanted)
+        if wanted and self._far is not None:
+            yield from self._far.tokens.drop(wanted)  # which tells all caches that share them
+        elif wanted:
+            self._forget_tags(wanted)
+            for function in self._living():
+                function._forget_tags(wanted)
 
     def _names(self, prefix: str) -> Steps[list[str]]:
         start = len(self._prefix)
@@ -218,45 +226,56 @@ class Operations:
 
     def _clear(self) -> Steps[None]:
         self._path.forget_all()
-        whole = self._prefix[:-1]  # and functions', whose names stand between the colons
-        yield from self._shelf.drop_all(whole)
-        for function in list(self._functions):
-            getattr(function, "_forget_near", function.cache_clear)()
+        try:
+            yield from self._shelf.drop_all(self._whole)
+        finally:
+            if self._far is not None:
+                for cache in self._far.tokens.owners():
+                    cache._forget_near()
+            else:
+                self._forget_near()
+                for function in self._living():
+                    function.cache_clear()
 
     def _ping(self) -> Steps[None]:
-        if self._tiers.far is not None:
-            yield ask(self._tiers.far, "ping")
+        if self._far is not None:
+            yield ask(self._far.engine, "ping")
 
-    def _loading(
-        self, key: str, loader: Any, ttl: Any, tags: Iterable[str], *, awaited: bool = False
-    ) -> Call:
+    def _loading(self, key: str, loader: Any, ttl: Any, tags: Iterable[str]) -> Call:
         place = self._place(key)
-        call = Call(place, (place,) if self._tiers.far is None else place, loader)
+        call = Call(place, (place,) if self._far is None else place, loader)
         call.tags = _read_tags(tags)
-        if ttl is not None and not callable(ttl):
-            call.ttl = seconds(ttl)
-        call.function = _loader(call, loader, ttl, awaited)
+        call.function = loading(loader, call, awaits=self._awaits)
+        if ttl is not None:
+            call.ttl = self._lasts(ttl)
         return call
 
     def _get_many_or_load(
         self, keys: Iterable[str], loader: Any, ttl: Any, tags: Iterable[str]
     ) -> Steps[dict[str, Any]]:
-        wanted = list(dict.fromkeys(keys))
+        lasts, wanted = self._lasts(ttl), _read_tags(tags)
+        places = self._places(keys)
         try:
-            found = yield from self._get_many(wanted)
-        except Exception as error:
-            self._tally.engine_failed(self._tiers.far, "", "get", error)
+            found = yield from self._get_many(places)
+        except EngineError as error:
+            first = next(iter(places.values()), self._prefix)
+            self._tally.engine_failed(self._tiers.far, first, "get", error)
             found = {}
-        missing = [key for key in wanted if key not in found]
-        if missing:
-            loaded = yield _Load(loader, missing)
+        missing = [key for key in places if key not in found]
+        if not missing:
+            return found
+        shelf: Any = self._path.store
+        departed = yield from shelf.depart_many([places[key] for key in missing], wanted)
+        try:
+            loaded = yield LoadMany(loader, missing)
             fresh = {key: loaded[key] for key in missing if key in loaded}
-            try:
-                yield from self._set_many(fresh, ttl, tags)
-            except Exception as error:
-                self._tally.engine_failed(self._tiers.far, "", "put", error)
-            found.update(fresh)
-        return {key: found[key] for key in wanted if key in found}
+            values = {places[key]: value for key, value in fresh.items()}
+            times = {place: lasts(value) for place, value in values.items()}
+            yield from shelf.keep_many(values, times, departed)
+        finally:
+            shelf.abandon_many(departed)
+        found.update(fresh)
+        return {key: found[key] for key in places if key in found}
 
     # -- the rest -----------------------------------------------------------------------------
 
@@ -272,99 +291,93 @@ class Operations:
         """
         from .engine_decorators import ucache
 
-        given, engine_options = self._given
-        places: Any = "memory" if self._tiers.far is None else self._tiers.far
-        if self._tiers.near and self._tiers.far is not None:
-            places = ["memory", self._tiers.far]
-        given = {**given, **({} if self._tiers.far is not None else engine_options), **options}
-        given.pop("name", None)
-        if "name" in options:
-            given["name"] = options["name"]
-        decorate = ucache(places, **given)
+        tiers = self._tiers
+        given = {name: value for name, value in self._options.items() if name != "name"}
+        if tiers.far is not None:
+            given.pop("max_bytes", None)  # the engine is open, and has it
+        places = [*(["memory"] if tiers.near else []), *([] if tiers.far is None else [tiers.far])]
+        decorate = ucache(places, **{**given, **options})
 
         def decorator(function: Any) -> Any:
             made = decorate(function)
-            self._functions.add(made)
+            if tiers.far is None:
+                with self._lock:
+                    self._functions.add(_inner(made))
             return made
 
         return decorator if function is None else decorator(function)
 
-    def _stats(self) -> Stats:
-        table = self._shelf.near.table if isinstance(self._shelf, TierShelf) else None
-        if isinstance(self._shelf, TableShelf):
-            table = self._shelf.table
-        return counted(self._tally, table, is_function=False)
+    def _living(self) -> list[Any]:
+        with self._lock:
+            return list(self._functions)
 
-    def _close(self) -> None:
-        if self._index is not None and self._index.table is not None:
-            self._index.table.clear()
-        tiers, self._tiers = self._tiers, self._tiers._replace(far=None)
-        if tiers.far is not None:
-            give_back(tiers.far)
+    def _forget_tags(self, tags: Iterable[str]) -> None:
+        self._path.forget_all()
+        if self._near is not None:
+            self._near.forget_tags(tags)
+
+    def _forget_near(self) -> None:
+        """Forgets what is in memory, and all counts."""
+        self._path.forget_all()
+        self._tally.reset()
+        if self._near is not None:
+            self._near.table.clear()
+        if self._listener is not None:
+            self._listener.reset()
+
+    def _empty(self) -> None:
+        """As `clear`, where nobody can await."""
+        refuse_async(self._tiers, f"nobody but {self._registered_name}.clear() empties it")
+        run(self._clear())
+
+    @property
+    def _registered_name(self) -> str:
+        return self._recipe.name or type(self).__name__
+
+    def _stats(self) -> Stats:
+        table: Table | None = None if self._near is None else self._near.table
+        errors = 0 if self._listener is None else self._listener.errors
+        return counted(self._tally, table, is_function=False, errors=errors)
+
+    def _close(self) -> Steps[None]:
+        yield from self._path.drain(_PATIENCE)
+        forget_store(self)
+        self._shelf = _Closed()
+        if self._near is not None:
+            self._near.table.close()
+            self._near.table.resize(0)
+        yield from self._tiers.loan.close()
 
     def __repr__(self) -> str:
         kinds = ["memory"] * self._tiers.near
         if self._tiers.far is not None:
             kinds.append(type(self._tiers.far).__name__)
-        return f"<{type(self).__name__} in {' before '.join(kinds) or 'nothing'}>"
+        return f"<{type(self).__name__} in {' before '.join(kinds)}>"
 
 
-class _Load:
-    """The effect of asking a loader, of either colour, for many values."""
+class _Closed:
+    """What a store that was closed has instead of its shelf."""
 
-    __slots__ = ("_keys", "_loader")
-
-    def __init__(self, loader: Callable[[list[str]], Any], keys: list[str]) -> None:
-        self._loader = loader
-        self._keys = keys
-
-    def run(self) -> Any:
-        return self._loader(self._keys)
-
-    async def arun(self) -> Any:
-        loaded = self._loader(self._keys)
-        return (await loaded) if hasattr(loaded, "__await__") else loaded
+    def __getattr__(self, name: str) -> Any:
+        raise EngineError("this cache is closed; make another one")
 
 
-def _loader(call: Call, loader: Any, ttl: Any, awaited: bool) -> Callable[[], Any]:
-    """The loader as a function of nothing, which is given the old value if it asks for it."""
-    asks = _asks_for_old(loader)
-
-    def load() -> Any:
-        if not asks:
-            value = loader()
-        else:
-            found = call.found
-            value = loader(old=MISSING if found is None or found.raised else found.value)
-        if awaited or not callable(ttl):
-            return value
-        return _timed(call, value, ttl)
-
-    if not awaited:
-        return load
-
-    async def aload() -> Any:
-        value = load()
-        if hasattr(value, "__await__"):
-            value = await value
-        return _timed(call, value, ttl) if callable(ttl) else value
-
-    return aload
+def _recipe(options: dict[str, Any]) -> Recipe:
+    """The options; what needs a ttl may come without one, since each value can bring its own."""
+    if options.get("ttl") is not None:
+        return Recipe(options)
+    recipe = Recipe({**options, "ttl": _EVER})
+    recipe.ttl = None
+    return recipe
 
 
-def _timed(call: Call, value: Any, ttl: Callable[[Any], Any]) -> Any:
-    from ._duration import ttl_of_result
-
-    lasts = ttl_of_result(ttl(value))
-    call.ttl = float("inf") if lasts is None else lasts
-    return value
-
-
-def _asks_for_old(loader: Any) -> bool:
-    from ._keys.plan import read_plan
-
-    plan = read_plan(loader)
-    return plan is not None and "old" in plan.names
+def _inner(made: Any) -> Any:
+    """What was made of a function, in whatever descriptor it is."""
+    if isinstance(made, property):
+        return made.fget
+    if isinstance(made, cached_property):
+        return made.func
+    return made.__func__ if isinstance(made, (staticmethod, classmethod)) else made
 
 
 def _read_tags(tags: Iterable[str]) -> list[str]:
@@ -372,14 +385,3 @@ def _read_tags(tags: Iterable[str]) -> list[str]:
     if not all(isinstance(tag, str) and tag for tag in found):
         raise refused("tags", found, "texts that aren't empty, such as ['user:1']")
     return found
-
-
-def _refuse_for_engines(recipe: Recipe) -> None:
-    if recipe.maxsize != Recipe.maxsize:
-        raise refused("maxsize", recipe.maxsize, "none for an engine alone; it takes max_bytes")
-    if recipe.policy != Recipe.policy:
-        raise refused("policy", recipe.policy, "none for an engine, which has its own")
-
-
-def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: options.pop(name) for name in names if options.get(name) is not None}

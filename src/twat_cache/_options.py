@@ -93,8 +93,7 @@ def unknown_option(name: str, value: object, accepted: Collection[str]) -> Confi
     if "'secret'" in hint or "'encrypt'" in hint:
         value = ...
     return ConfigurationError(
-        f"{name}={shown(value)}: there is no option {name!r}{hint}; "
-        f"accepted: {', '.join(accepted)}"
+        f"{name}={shown(value)}: there is no option {name!r}{hint}; accepted: {', '.join(accepted)}"
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from ._run.early import RefreshAhead, XFetch
-from ._run.flight import Flights
+from ._run.flight import Flights, Join
 from .steps.load import load
 from .steps.observe import observe
 from .steps.stored import stored
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._recipe import Recipe
     from ._run.call import Store
+    from ._run.drive import Steps
     from ._run.early import Early
     from ._run.tally import Tally
     from ._stores.leases import Leases
@@ -100,6 +102,13 @@ class Path:
         self._behind.clear()
         for memo in list(self.memos.values()):
             memo.clear()
+
+    def drain(self, seconds: float) -> Steps[None]:
+        """Waits until what is computed in the background is done, but not for longer than this."""
+        end = monotonic() + seconds
+        for flight in list(self._behind.values()):
+            if not flight.is_stranded():
+                yield Join(flight, max(end - monotonic(), 0.0))
 
 
 def early_of(recipe: Recipe) -> Early | None:

@@ -1,12 +1,16 @@
 """Every cache is known: which there are, what they have counted, and a way to empty them.
 
 The cores know their own gates, weakly: this asks them when it is asked, so it costs a call nothing
-and keeps no cache alive. A cache is called by its function's module and name, or by its option
-`name`. Several may share a name (a function that was decorated in a loop, a method with
-`per_instance=True`): they are counted and emptied together.
+and keeps no cache alive. Stores are noted here, weakly, too. A cache is called by its function's
+module and name, a store by its class, either by its option `name` if that is given. Several may
+share a name (a function that was decorated in a loop, a method with `per_instance=True`): they are
+counted and emptied together.
 """
 
 from __future__ import annotations
+
+from threading import RLock
+from weakref import WeakSet
 
 from ._core import gates
 from ._options import guess
@@ -29,9 +33,23 @@ if not TYPE_CHECKING:
 else:
     from typing import overload
 
-__all__ = ["caches", "clear_cache", "get_stats", "invalidate_tags"]
+__all__ = ["caches", "clear_cache", "forget_store", "get_stats", "invalidate_tags", "note_store"]
 
 _BOUNDS = ("maxsize", "max_weight")
+_stores: WeakSet[Any] = WeakSet()
+_lock = RLock()  # of the set above; finalizers may come upon a cache in here
+
+
+def note_store(store: Any) -> None:
+    """A store is among the caches for as long as it lives, or is open."""
+    with _lock:
+        _stores.add(store)
+
+
+def forget_store(store: Any) -> None:
+    """A store was closed."""
+    with _lock:
+        _stores.discard(store)
 
 
 def caches() -> list[AnyCached]:
@@ -39,16 +57,22 @@ def caches() -> list[AnyCached]:
     return [gate for gate in gates() if hasattr(type(gate), "cache_info")]  # type: ignore[misc]
 
 
+def _everything() -> list[Any]:
+    """All cached functions, and all stores that are open."""
+    with _lock:
+        return [*caches(), *_stores]
+
+
 @overload
 def get_stats(name: None = None) -> dict[str, Stats]: ...
 @overload
 def get_stats(name: str) -> Stats: ...
 def get_stats(name: str | None = None) -> dict[str, Stats] | Stats:
-    """What the caches have counted, by name.
+    """What the cached functions and the stores have counted, by name.
 
     Args:
-        name: One cache, by its function's module and name as in `"shop.prices.price"`, or by its
-            option `name`; None is all.
+        name: One function, by its module and name as in `"shop.prices.price"`; one store, by its
+            class; either by its option `name` if it has one. None is all.
 
     Returns:
         The `Stats` of that name, or a dict of all names. Caches of one name are added up; their
@@ -60,26 +84,36 @@ def get_stats(name: str | None = None) -> dict[str, Stats] | Stats:
     if name is not None:
         return _sum(_named(name))
     found: dict[str, list[Any]] = {}
-    for cache in caches():
+    for cache in _everything():
         found.setdefault(_name(cache), []).append(cache)
     return {name: _sum(alike) for name, alike in found.items()}
 
 
 def clear_cache(name: str | None = None) -> int:
-    """Forgets all entries and counts of the caches of a name, or of all that there are.
+    """Forgets all entries and counts of the functions and stores of a name, or of all there are.
 
     Args:
         name: As for `get_stats`.
+
+    Of what is in an engine, the entries of these functions go, and of a store all that is in its
+    namespace.
 
     Returns:
         How many caches were emptied.
 
     Raises:
         ConfigurationError: No cache has that name.
+        EngineError: An engine can't serve, or is asynchronous; all others are empty.
     """
-    found = caches() if name is None else _named(name)
+    error = None
+    found = _everything() if name is None else _named(name)
     for cache in found:
-        cache.cache_clear()
+        try:
+            (getattr(cache, "_empty", None) or cache.cache_clear)()
+        except EngineError as failure:
+            error = failure
+    if error is not None:
+        raise error
     return len(found)
 
 
@@ -93,18 +127,29 @@ def invalidate_tags(*tags: str) -> None:
         tags: The tags, as the option `tags` gives them.
 
     Raises:
-        EngineError: An engine can't serve; all others have forgotten theirs.
+        ConfigurationError: A tag is no text, or empty.
+        EngineError: An engine can't serve, or is asynchronous (`AsyncCache.invalidate_tags` awaits
+            it); all others have forgotten theirs.
     """
     from ._run.drive import run
     from ._stores.tokens import in_use
 
+    given: tuple[Any, ...] = tags
+    if not all(isinstance(tag, str) and tag for tag in given):
+        raise refused("tags", given, "texts that aren't empty, such as 'user:1'")
     error = None
-    for tokens in in_use():
+    for tokens in in_use() if tags else ():
+        if tokens.engine.capabilities.async_:
+            kind = type(tokens.engine).__name__
+            error = EngineError(
+                f"a {kind} is asynchronous; await invalidate_tags() of an AsyncCache on it"
+            )
+            continue
         try:
             run(tokens.drop(tags))
         except EngineError as failure:
             error = failure
-    for cache in caches():
+    for cache in _everything():
         forget = getattr(cache, "_forget_tags", None)
         if forget is not None:
             forget(tags)
@@ -113,7 +158,7 @@ def invalidate_tags(*tags: str) -> None:
 
 
 def _named(name: str) -> list[Any]:
-    everything = caches()
+    everything = _everything()
     found = [cache for cache in everything if _name(cache) == name]
     if not found:
         names = sorted({_name(cache) for cache in everything})

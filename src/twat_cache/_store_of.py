@@ -5,52 +5,94 @@ from __future__ import annotations
 from math import inf
 
 from . import _overrides
+from ._duration import seconds
 from ._path import early_of
+from ._recipe import nanoseconds, shortened, ttl_decider
 from ._stores.engine_shelf import EngineShelf
 from ._stores.tokens import Tokens
 from .codecs.transcoder import Transcoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from ._recipe import Recipe
     from ._run.call import Call
     from ._run.tally import Tally
 
-__all__ = ["engine_store", "escaped", "lasting"]
+    Lasting = Callable[[Any, Call], float | None]
+
+__all__ = ["as_decided", "engine_store", "escaped", "lasting", "lasting_by_hand"]
 
 
-def lasting(recipe: Recipe) -> Callable[[Any, Call], float | None]:
+def lasting(recipe: Recipe) -> Lasting:
     """What tells the seconds that a result is good for: None is for ever, 0 or less not at all."""
-    decide = recipe.decide
+    cache_if, life = recipe.cache_if, recipe.life
     ttl = recipe.ttl if isinstance(recipe.ttl, float) else None
 
     def lasts(value: Any, call: Call) -> float | None:
-        if call.ttl is not None:
-            return None if call.ttl == inf else call.ttl
-        terms = None if _overrides.find is None else _overrides.find()
+        own = call.ttl
+        terms = None if own is not None or _overrides.find is None else _overrides.find()
         if terms is not None:
-            found = terms.decide(recipe, value, call.args, call.kwargs)
-        elif decide is None:
-            return ttl
-        else:
-            found = decide(value, call.args, dict(call.kwargs))
-        if found is None:
-            return None
-        if found == 0:
-            return ttl
-        return found / 1e9
+            decided = terms.decide(recipe, value, call.args, call.kwargs)
+            return ttl if decided == 0 else _in_seconds(decided)
+        if cache_if is not None and not cache_if(value, *call.args, **call.kwargs):
+            return 0.0
+        if callable(own):
+            return own(value)
+        if own is not None:
+            return None if own == inf else own
+        return ttl if life is None else _in_seconds(life(value, call.args, dict(call.kwargs)))
 
     return lasts
+
+
+def as_decided(_: Any, call: Call) -> float | None:
+    """The same for what was asked before: the answer stands in the call."""
+    own: Any = call.ttl
+    return None if own == inf else own
+
+
+def lasting_by_hand(
+    recipe: Recipe, ttl: Any = None, option: str = "ttl"
+) -> Callable[[Any, tuple[Any, ...], Mapping[str, Any]], float | None]:
+    """What tells the same of a value that is stored by hand, for which `cache_if` isn't asked.
+
+    Args:
+        recipe: The options.
+        ttl: A time to live instead of theirs, or a function of the value and the arguments.
+        option: What errors call it.
+
+    Raises:
+        ConfigurationError: It isn't a length of time.
+    """
+    life, jitter = recipe.life, 0.0
+    if ttl is not None:
+        jitter = recipe.jitter
+        fixed = None if callable(ttl) else nanoseconds(seconds(ttl, option=option))
+        life = ttl_decider(ttl, option) if callable(ttl) else lambda *_: fixed
+    elif life is None:
+        own = recipe.ttl if isinstance(recipe.ttl, float) else None
+        return lambda *_: own
+
+    def lasts(value: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float | None:
+        return _in_seconds(shortened(life(value, args, dict(kwargs)), jitter))
+
+    return lasts
+
+
+def _in_seconds(length: int | None) -> float | None:
+    return None if length is None else length / 1e9
 
 
 def engine_store(
     recipe: Recipe,
     engine: Any,
     tally: Tally,
+    lasts: Lasting,
     tags_of: Callable[[Call], Iterable[str]] | None,
+    groups: Sequence[str],
 ) -> EngineShelf:
     """The store of an engine.
 
@@ -79,7 +121,7 @@ def engine_store(
         transcoder,
         tally,
         time,
-        lasting(recipe),
+        lasts,
         tags_of=tags_of,
         tokens=Tokens(engine, f"~tag:{escaped(recipe.namespace)}:", recipe.tag_ttl),
         stale=recipe.stale,
@@ -87,6 +129,7 @@ def engine_store(
         early=early_of(recipe),
         exceptions=recipe.cache_exceptions,
         strict=recipe.strict,
+        groups=groups,
     )
 
 

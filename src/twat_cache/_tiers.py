@@ -13,23 +13,30 @@ program from starting.
 
 from __future__ import annotations
 
+import os
 from threading import RLock
 from time import monotonic
 from typing import Any, NamedTuple
 
 from ._open import open_engine
+from ._run.effects import ask
 from .engine_types import Capabilities
 from .errors import ConfigurationError, EngineError, EngineNotAvailableError, PathError, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
 
-__all__ = ["MEMORY", "LateEngine", "Tiers", "borrow", "give_back", "tiers_of"]
+    from ._run.drive import Steps
 
-MEMORY = "memory"
+__all__ = ["LateEngine", "Loan", "Tiers", "closed_engine", "tiers_of"]
+
+_MEMORY = ("memory", "memory:")
 _AGAIN = 1.0  # seconds between two tries to open an engine
-_ACCEPTED = "a URL such as 'sqlite:///cache.db', 'memory', an engine, or a list of these"
+_ACCEPTED = (
+    "a URL such as 'sqlite:///cache.db', 'memory', an engine, or a list of these, where memory "
+    "comes first"
+)
 
 
 class Tiers(NamedTuple):
@@ -37,14 +44,15 @@ class Tiers(NamedTuple):
 
     near: bool
     far: Any
+    loan: Loan
 
 
 def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
     """The tiers that a decorator or a store was given, its engines opened.
 
     Args:
-        engine: As above.
-        options: Of an engine that is named by a URL.
+        engine: As above; None is memory.
+        options: Of the engine, or the furthest one, if a URL names it.
 
     Raises:
         ConfigurationError: It is none of these, or an option isn't accepted.
@@ -52,23 +60,15 @@ def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
     """
     given = engine if isinstance(engine, (list, tuple)) else [engine]
     near = bool(given) and _is_memory(given[0])
-    others = list(given[1:] if near else given)
+    others = given[1:] if near else given
     if not given or any(map(_is_memory, others)):
-        raise refused("engine", engine, f"{_ACCEPTED}, where memory comes first")
-    if not others:
-        return Tiers(True, None)
-    if len(others) == 1:
-        return Tiers(near, borrow(others[0], options))
-    from importlib import import_module
-
-    tiered = import_module(".engines.tiered", __package__).TieredEngine
-    opened = [borrow(one, options if place == len(others) - 1 else {})
-              for place, one in enumerate(others)]  # fmt: skip
-    return Tiers(near, tiered(opened))
+        raise refused("engine", engine, _ACCEPTED)
+    loan = _borrow(others, options) if others else Loan(None)
+    return Tiers(near, loan.engine, loan)
 
 
 def _is_memory(engine: object) -> bool:
-    return engine is None or (isinstance(engine, str) and engine in (MEMORY, f"{MEMORY}:"))
+    return engine is None or (isinstance(engine, str) and engine in _MEMORY)
 
 
 class LateEngine:
@@ -93,63 +93,123 @@ class LateEngine:
                 except (EngineError, PathError) as error:
                     self._error = error
                     raise EngineError(f"the engine can't be opened: {error}") from error
+                self.capabilities = self._engine.capabilities
             return self._engine
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name == "close":
-            return self._close
 
         def late(*args: Any) -> Any:
             return getattr(self._opened(), name)(*args)
 
         return late
 
-    def _close(self) -> None:
+    def close(self) -> Any:
+        """Closes the engine if it was opened by now; from now on nothing opens it."""
         with self._lock:
-            if self._engine is not None:
-                self._engine.close()
             self._next = float("inf")
+            return None if self._engine is None else self._engine.close()
 
 
-class _Lent:
-    """An engine that was opened here, and how many use it."""
+# -- engines that several caches share -------------------------------------------------------------
 
-    __slots__ = ("engine", "users")
 
-    def __init__(self, engine: Any) -> None:
+class Loan:
+    """A use of an engine, until it ends. Nothing ends for one that was open before.
+
+    Args:
+        engine: The engine.
+        key: What it is lent by; None for one that wasn't opened here.
+    """
+
+    def __init__(self, engine: Any, key: Hashable = None) -> None:
         self.engine = engine
-        self.users = 1
+        self._key = key
+
+    def end(self) -> list[Any]:
+        """The engines that nobody uses any more; they are to be closed."""
+        with _lock:
+            key, self._key = self._key, None
+            if key is None:
+                return []
+            shared = _lent[key]
+            shared.users -= 1
+            if shared.users:
+                return []
+            del _lent[key]
+        if shared.members:
+            return [engine for member in shared.members for engine in member.end()]
+        return [shared.engine]
+
+    def close(self) -> Steps[None]:
+        """Ends it, and closes what nobody uses any more."""
+        for engine in self.end():
+            yield ask(engine, "close")
+
+    def forget(self) -> None:
+        """Ends it where nobody waits or is told: for a cache that was dropped unclosed."""
+        for engine in self.end():
+            if not engine.capabilities.async_:
+                try:
+                    engine.close()
+                except EngineError:
+                    pass
 
 
-_lent: dict[Any, _Lent] = {}
+class _Shared:
+    """An engine that was opened here, what it is made of, and how many caches use it."""
+
+    def __init__(self, engine: Any, members: Sequence[Loan] = ()) -> None:
+        self.engine = engine
+        self.members = members
+        self.users = 0
+
+
+_lent: dict[Hashable, _Shared] = {}
 _lock = RLock()  # not a plain lock: a cache that is collected meanwhile gives back, too
 
 
-def borrow(engine: Any, options: dict[str, Any]) -> Any:
-    """The engine at a URL, shared with who else has borrowed it; an engine is itself."""
-    if not isinstance(engine, str):
-        if not hasattr(engine, "capabilities"):
-            raise refused("engine", engine, _ACCEPTED)
-        return open_engine(engine, **options)
-    key = (engine, tuple(sorted((name, repr(value)) for name, value in options.items())))
+def _borrow(engines: Sequence[Any], options: dict[str, Any]) -> Loan:
+    """A loan of the engine, or of that which these are made into, near to far."""
+    *nearer, last = engines
+    if not nearer and not isinstance(last, str):
+        if not hasattr(last, "capabilities"):
+            raise refused("engine", last, _ACCEPTED)
+        return Loan(open_engine(last, **options))
+    names = sorted((name, repr(value)) for name, value in options.items())
+    key = (*(one if isinstance(one, str) else id(one) for one in engines), *names)
     with _lock:
-        lent = _lent.get(key)
-        if lent is not None:
-            lent.users += 1
-            return lent.engine
-        opened = _open(engine, options)
-        _lent[key] = _Lent(opened)
-        return opened
+        shared = _lent.get(key)
+        if shared is None:
+            if nearer:
+                shared = _made_of([*((one, {}) for one in nearer), (last, options)])
+            else:
+                shared = _Shared(_open(last, options))
+            _lent[key] = shared
+        shared.users += 1
+        return Loan(shared.engine, key)
+
+
+def _made_of(members: list[tuple[Any, dict[str, Any]]]) -> _Shared:
+    """Engines one before the other, as one engine."""
+    from importlib import import_module
+
+    tiered = import_module(".engines.tiered", __package__).TieredEngine
+    loans: list[Loan] = []
+    try:
+        for engine, options in members:
+            loans.append(_borrow([engine], options))
+        return _Shared(tiered([loan.engine for loan in loans]), loans)
+    except BaseException:
+        for loan in loans:
+            loan.forget()
+        raise
 
 
 def _open(url: str, options: dict[str, Any]) -> Any:
-    def opener() -> Any:
-        return open_engine(url, **options)
-
     try:
-        return opener()
+        return open_engine(url, **options)
     except (ConfigurationError, EngineNotAvailableError):
         raise
     except (EngineError, PathError) as error:
@@ -158,16 +218,20 @@ def _open(url: str, options: dict[str, Any]) -> Any:
         logging.getLogger("twat_cache").warning(
             "an engine can't be opened, so nothing is kept until it can: %s", error
         )
-        return LateEngine(opener, error)
+        return LateEngine(lambda: open_engine(url, **options), error)
 
 
-def give_back(engine: Any) -> None:
-    """Ends one use of an engine; the last one of a borrowed engine closes it."""
-    with _lock:
-        for key, lent in list(_lent.items()):
-            if lent.engine is engine:
-                lent.users -= 1
-                if not lent.users:
-                    del _lent[key]
-                    engine.close()
-                return
+def closed_engine() -> Any:
+    """What a function that was closed has instead of its engine: it keeps nothing."""
+    from importlib import import_module
+
+    return import_module(".engines.null", __package__).NullEngine()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = RLock()  # the old one may be held by a thread that the child hasn't
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

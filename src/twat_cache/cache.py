@@ -6,7 +6,8 @@ the other gives them to be awaited.
 
 from __future__ import annotations
 
-from ._operations import MISSING, Operations
+from ._missing import MISSING
+from ._operations import Operations
 from ._run.drive import arun, run
 
 TYPE_CHECKING = False
@@ -191,11 +192,13 @@ class Cache(Operations):
         return self._stats()
 
     def close(self) -> None:
-        """Waits for what is computed in the background, and gives the engine back."""
-        from ._run.apart import drain_threads
+        """Waits for what is computed in the background, and gives the engine back.
 
-        drain_threads(10.0)
-        self._close()
+        Its values in memory are gone. An engine that was opened for it, and that no other cache
+        uses, is closed. From then on all methods raise `EngineError`, but those that can compute
+        instead do.
+        """
+        run(self._close())
 
     def __getitem__(self, key: str) -> Any:
         value = self.get(key, MISSING)
@@ -211,7 +214,7 @@ class Cache(Operations):
             raise KeyError(key)
 
     def __contains__(self, key: str) -> bool:
-        return self.get(key, MISSING) is not MISSING
+        return run(self._get(key, MISSING, counts=False)) is not MISSING
 
     def __len__(self) -> int:
         return len(run(self._names("")))
@@ -228,6 +231,8 @@ class AsyncCache(Operations):
 
     An async context manager, which closes it. Loaders may be functions or coroutine functions.
     """
+
+    _awaits = True
 
     async def __aenter__(self) -> AsyncCache:
         return self
@@ -278,7 +283,7 @@ class AsyncCache(Operations):
         tags: Iterable[str] = (),
     ) -> V:
         """The value, or else what the loader returns, as `Cache.get_or_load`."""
-        value: V = await self._path.ago(self._loading(key, loader, ttl, tags, awaited=True))
+        value: V = await self._path.ago(self._loading(key, loader, ttl, tags))
         return value
 
     async def get_many_or_load(
@@ -323,8 +328,5 @@ class AsyncCache(Operations):
         return self._stats()
 
     async def close(self) -> None:
-        """Awaits what is computed in the background, and gives the engine back."""
-        from ._run.apart import drain_tasks
-
-        await drain_tasks(10.0)
-        self._close()
+        """Awaits what is computed in the background, and gives the engine back, likewise."""
+        await arun(self._close())

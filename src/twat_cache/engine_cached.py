@@ -5,9 +5,6 @@
 Without a near table the gate has an empty one and calls on at once. With one, calls whose arguments
 are all ints, texts, bytes, bools or None, exactly, are found there by the arguments themselves;
 any others by their cold key, so that the table never takes for one what the engine tells apart.
-
-Every control is written once: what it does is steps, which a `def` function's control goes through
-at once, and a coroutine function's gives to be awaited.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from __future__ import annotations
 import sys
 from functools import update_wrapper
 from types import NoneType
+from weakref import finalize
 
 from ._bound import BoundCached
 from ._core import Gate, Table
@@ -22,12 +20,13 @@ from ._keys.cold import ColdKeys
 from ._keys.digests import digest_of_call
 from ._keys.plan import Plan, read_plan
 from ._path import Path
-from ._recipe import label_of, nanoseconds
+from ._recipe import label_of
 from ._run.call import Call
-from ._run.drive import arun, run
+from ._run.drive import arun
 from ._run.tally import Tally
-from ._store_of import engine_store, lasting
+from ._store_of import as_decided, engine_store, escaped, lasting
 from ._stores.in_tiers import TieredStore
+from ._tables import near_table, near_terms, tags_of_a_call
 from ._tagging import tags_of_calls
 from .engine_controls import EngineControls
 from .errors import CacheKeyError
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from ._recipe import Recipe
     from ._stores.engine_shelf import EngineShelf
+    from ._stores.in_table import TableStore
     from ._tiers import Tiers
 
 __all__ = ["AsyncEngineCached", "EngineCached"]
@@ -57,16 +57,11 @@ class EngineCached(EngineControls):
         tiers: Where results are kept; the engine is given back by `close`.
     """
 
-    _drive: Any = staticmethod(run)
-    _is_awaited = False
-    _is_typed = True
-
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         dress(self, function)
         update_wrapper(self, function)  # all at once: what the gate calls is no such function
         self._recipe = recipe
         self._function = self._computing(function)
-        self._engine = tiers.far
         self._cold = ColdKeys(
             function,
             namespace=recipe.namespace,
@@ -84,11 +79,15 @@ class EngineCached(EngineControls):
         if recipe.tags is not None or recipe.invalidate_by:
             tags = tags_of_calls(recipe, plan, self._cold.prefix)
         self._tags = tags
-        self._far = engine_store(recipe, tiers.far, self._tally, tags)
-        self._store: EngineShelf | TieredStore = self._far
+        lasts = lasting(recipe)
+        groups = (f"{escaped(recipe.namespace)}:", self._cold.prefix)
+        far = self._far = engine_store(
+            recipe, tiers.far, self._tally, as_decided if tiers.near else lasts, tags, groups
+        )
+        self._store: EngineShelf | TieredStore = far
         self._near: Table | None = None
         if tiers.near:
-            self._store = self._before(self._far, tags)
+            self._store = TieredStore(self._before(far), far, lasts, self._hot)
         leases = None
         if recipe.single_flight == "process":
             from ._stores.leases import Leases
@@ -103,39 +102,26 @@ class EngineCached(EngineControls):
             copier=recipe.copier,
         )
         self._open_gate()
+        far.tokens.owner = self
+        self._loan = tiers.loan
+        finalize(self, tiers.loan.forget).atexit = False
 
     def _computing(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """What is called on a miss."""
         return function
 
-    def _before(self, far: EngineShelf, tags: Any) -> TieredStore:
-        """The store with a near table before the engine."""
+    def _before(self, far: EngineShelf) -> TableStore:
+        """The table before the engine."""
         from ._stores.in_table import TableStore, TimedTableStore
         from ._stores.tag_index import TagIndex
 
-        recipe = self._recipe
-        index = None if tags is None else TagIndex(tags, False)
-
-        def gone(key: Any, _: object, cause: str) -> None:
-            index.gone(key, cause)  # type: ignore[union-attr]
-
-        options: dict[str, Any] = {"policy": recipe.policy, "timed": True}
-        if recipe.clock is not None:
-            options["clock"] = recipe.clock
-        if index is not None:
-            options.update(on_removal=gone, stale=0)
-        table = self._near = Table(recipe.maxsize, **options)
-
-        def terms(_: Any, shadow: Call) -> tuple[int | None, int]:
-            return None if shadow.ttl is None else nanoseconds(shadow.ttl), 1
-
-        if index is None:
-            near = TableStore(table, terms, recipe.copier)
-        else:
-            near = TimedTableStore(table, terms, recipe.copier, tags=index)
-            index.table = table
-        self._index = index
-        return TieredStore(near, far, lasting(recipe), self._hot)
+        copier = self._recipe.copier
+        if self._tags is None and not far.groups:
+            table = self._near = near_table(self._recipe, None)
+            return TableStore(table, near_terms, copier)
+        self._index = TagIndex(tags_of_a_call, False)
+        table = self._near = near_table(self._recipe, self._index)
+        return TimedTableStore(table, near_terms, copier, tags=self._index)
 
     def _open_gate(self) -> None:
         recipe = self._recipe
@@ -171,8 +157,7 @@ class EngineCached(EngineControls):
         except CacheKeyError:
             if self._recipe.unhashable != "bypass":
                 raise
-            self.table.count_bypass()
-            return self.__wrapped__(*args, **kwargs)
+            return self._bypass(args, kwargs)
         return self._go(Call(place, place, self._function, args, kwargs))
 
     def _go(self, call: Call) -> Any:
@@ -204,7 +189,7 @@ class AsyncEngineCached(EngineCached):
     """As `EngineCached`, of a coroutine function: the controls of one call are awaited."""
 
     _drive: Any = staticmethod(arun)
-    _is_awaited = True
+    _is_awaited = awaits = True
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         super().__init__(function, recipe, tiers)
@@ -229,9 +214,6 @@ class AsyncEngineCached(EngineCached):
         from ._warm import warm_awaiting
 
         return warm_awaiting(self, calls, workers, progress, first)
-
-
-_MISSING: Any = object()
 
 
 def _answer_a_miss(gate: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
+from ._engine_options import judge_codec, refuse_async, refuse_what_engines_lack
 from ._folders import get_cache_path
 from ._kinds import is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_function
 from ._path_options import OF_BYTES
 from ._recipe import Recipe
-from ._tiers import Tiers, tiers_of
+from ._tiers import tiers_of
 from .config import CacheConfig, settled
 from .decorators import decorated, is_decoratable
 from .engine_cached import AsyncEngineCached, EngineCached
-from .errors import ConfigurationError, refused
+from .errors import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from . import types as t
+    from ._tiers import Tiers
     from .config_types import ConfigOptions, EngineLike
 
     P = ParamSpec("P")
@@ -39,9 +41,6 @@ else:
 __all__ = ["bcache", "decorate", "fcache", "ucache"]
 
 _UCACHE, _BCACHE, _FCACHE = "ucache", "bcache", "fcache"
-_OF_A_TABLE = ("policy", "weigher", "max_weight", "memory_limit", "on_removal")
-_OF_ITS_OWN_TABLE = ("weigher", "max_weight", "memory_limit", "on_removal")
-_OF_MEMORY = ("method", "per_instance")
 
 
 @overload
@@ -206,8 +205,8 @@ def _local(
 
 
 def _decorator(engine: Any, options: dict[str, Any], kind: str) -> Any:
-    """The decorator proper; options are judged now, and the engine opened by the function."""
-    Recipe({name: value for name, value in options.items() if name != "max_bytes"})
+    """The decorator proper; options are judged now, and the engine is opened for each function."""
+    Recipe(options)
     return partial(_decorate_later, engine=engine, options=options, kind=kind)
 
 
@@ -221,64 +220,43 @@ def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> 
         return _rebuilt(function, engine, options, kind)
     if not callable(function):
         raise not_a_function(function, kind)
-    max_bytes = options.get("max_bytes")
-    far_options = {} if max_bytes is None else {"max_bytes": max_bytes}
-    tiers = tiers_of(engine, far_options if not _is_memory_alone(engine) else {})
+    Recipe(options)  # judged before an engine is opened
+    bound = options.get("max_bytes")
+    tiers = tiers_of(engine, {} if bound is None else {"max_bytes": bound})
     if tiers.far is None:
         return decorated(function, _recipe_of_memory(options), kind)
-    options = {name: value for name, value in options.items() if name != "max_bytes"}
-    recipe = Recipe(options)
-    _judge(recipe, options, tiers, kind)
+    try:
+        return _in_engine(function, tiers, options, kind)
+    except BaseException:
+        tiers.loan.forget()
+        raise
+
+
+def _in_engine(function: Any, tiers: Tiers, options: dict[str, Any], kind: str) -> Any:
+    recipe = Recipe({name: value for name, value in options.items() if name != "max_bytes"})
+    refuse_what_engines_lack(options, tiers)
+    make: Any = EngineCached
     if is_generator_function(function):
         if recipe.generators != "replay":
             raise generator_refused(function, kind)
         from .replay_engine_cached import replay_kind_of_engines
 
-        return replay_kind_of_engines(function)(function, recipe, tiers)
-    make = AsyncEngineCached if is_coroutine_function(function) else EngineCached
-    if make is EngineCached and tiers.far.capabilities.async_:
-        raise ConfigurationError(
-            f"{kind}: this engine's methods are coroutine functions, so it can't serve a function "
-            "that isn't one; accepted: an async def, or the engine's blocking kind"
-        )
+        make = replay_kind_of_engines(function)
+    elif is_coroutine_function(function):
+        make = AsyncEngineCached
+    if not make.awaits:
+        refuse_async(tiers, f"{kind} can only decorate an async def here; or take a blocking one")
     return make(function, recipe, tiers)
-
-
-def _is_memory_alone(engine: Any) -> bool:
-    return not tiers_named(engine)
-
-
-def tiers_named(engine: Any) -> list[Any]:
-    """The engines that were named, besides memory."""
-    given = engine if isinstance(engine, (list, tuple)) else [engine]
-    return [one for one in given if one not in (None, "memory", "memory:")]
 
 
 def _recipe_of_memory(options: dict[str, Any]) -> Recipe:
     """The options for a table alone, where those of bytes say nothing."""
     if options.get("single_flight") == "process":
         raise refused("single_flight", "process", "True or False in memory")
-    Recipe(options)  # those that are left out are judged, too
+    judge_codec(options)
     moot = (*OF_BYTES, "tag_ttl")
     kept = {name: value for name, value in options.items() if name not in moot}
     return Recipe({"typed": True, "single_flight": True, **kept})
-
-
-def _judge(recipe: Recipe, options: dict[str, Any], tiers: Tiers, kind: str) -> None:
-    """Refuses what an engine can't honour."""
-    kept = _OF_ITS_OWN_TABLE if tiers.near else _OF_A_TABLE
-    for name in (*kept, *_OF_MEMORY):
-        if options.get(name) not in (None, False) and options[name] != getattr(Recipe, name):
-            raise refused(name, options[name], f"none by {kind} in an engine: it is of memory")
-    if options.get("typed") is False:
-        raise refused("typed", False, "True: in an engine, keys are always told by type")
-    if options.get("maxsize") is not None and not tiers.near:
-        raise refused("maxsize", options["maxsize"], "None in an engine; max_bytes= bounds it")
-    can = tiers.far.capabilities
-    if recipe.tti is not None and not can.touch:
-        raise refused("tti", options["tti"], "None: this engine can't prolong an entry's life")
-    if recipe.single_flight == "process" and not can.swap:
-        raise refused("single_flight", "process", "True or False: this engine can't compare")
 
 
 def _rebuilt(descriptor: Any, engine: Any, options: dict[str, Any], kind: str) -> Any:

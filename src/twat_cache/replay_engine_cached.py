@@ -55,7 +55,7 @@ class ReplayEngineCached(EngineCached):
     def _go(self, call: Call) -> Any:
         return replayed(self._path.go(call))
 
-    def _peeking(self, call: Call, default: Any) -> Steps[Any]:
+    def _peeking(self, call: Call | None, default: Any) -> Steps[Any]:
         missing = object()
         kept = yield from super()._peeking(call, missing)
         return default if kept is missing else self._play(kept)
@@ -64,9 +64,8 @@ class ReplayEngineCached(EngineCached):
         """Stores the items of any iterable by hand; a generator is used up."""
         return super().put(record(value), *args, ttl_=ttl_, **kwargs)
 
-    def items(self) -> list[tuple[str, Any]]:
-        """Keys, and generators over what is stored."""
-        return [(key, self._play(kept)) for key, kept in super().items()]
+    def _listing(self) -> Steps[list[tuple[str, Any]]]:
+        return [(key, self._play(kept)) for key, kept in (yield from super()._listing())]
 
 
 class AsyncReplayEngineCached(ReplayEngineCached):
@@ -74,13 +73,17 @@ class AsyncReplayEngineCached(ReplayEngineCached):
 
     _play: Any = staticmethod(replayed_async)
     _drive: Any = staticmethod(arun)
+    awaits = True
 
     def _go(self, call: Call) -> Any:
         return replayed_later(lambda: self._path.ago(call))
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Runs the function now and stores what it gives; gives an async generator."""
-        return self._play(await self._path.ago(self._call(args, kwargs, is_forced=True)))
+        call = self._call_if_keyed(args, kwargs, is_forced=True)
+        if call is None:
+            return self._bypass(args, kwargs)
+        return self._play(await self._path.ago(call))
 
     async def put(self, value: Any, /, *args: Any, ttl_: Any = None, **kwargs: Any) -> None:
         """Stores the items of any iterable or async iterable by hand."""

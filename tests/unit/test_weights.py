@@ -24,7 +24,7 @@ def weighed(tc, **options):
 def test_entries_leave_until_the_new_one_fits(tc):
     f = weighed(tc)
     f(3), f(4), f(2)
-    assert f.stats()[-2:] == (9, 10)
+    assert (f.stats().weight, f.stats().max_weight) == (9, 10)
     f(5)
     assert left(f) == [2, 5]
     stats = f.stats()
@@ -189,7 +189,7 @@ def test_both_bounds_can_be_changed(tc):
     assert left(f) == [2, 4]
     f.resize(1)
     assert left(f) == [2]
-    assert f.stats()[-1] == 6
+    assert f.stats().max_weight == 6
     f.resize(None, max_weight=0)
     assert left(f) == []
 

@@ -82,6 +82,7 @@ class ColdKeys:
             if not isinstance(text, str):
                 raise refused(option, text, "a text")
         self._label = label
+        self._function = function
         self._key = key
         self._context = tuple(context)
         self._plan = plan = None if key is not None else read_plan(function, ignore=ignore)
@@ -98,6 +99,8 @@ class ColdKeys:
         if context:
             names.append(tuple(variable.name for variable in context))
         parts = (namespace, label, version)
+        if told_by:  # its keys begin as no other function's do
+            parts = (namespace, f"{label}~{told_by[:16]}", version)
         self.prefix = "".join(f"{_escaped(part)}:" for part in parts)
         self._seed = blake2b(encode((*parts, told_by, names)), digest_size=_SIZE, person=_FORMAT)
 
@@ -141,19 +144,25 @@ class ColdKeys:
             elif name in self._defaults:
                 value = self._defaults[name]
             else:
-                raise self._unfit()
+                raise self._unfit(args, kwargs)
             if index not in plan.ignored:
                 parts.append(value)
         extra = args[plan.positional :]
         if (extra and not plan.varargs) or (rest and not plan.varkw):
-            raise self._unfit()
+            raise self._unfit(args, kwargs)
         if plan.varargs and plan.keep_args:
             parts.append(extra)
         if plan.varkw and plan.keep_kwargs:
             parts.append(rest)
         return parts
 
-    def _unfit(self) -> TypeError:
+    def _unfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
+        from inspect import signature
+
+        try:
+            signature(self._function).bind(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            return TypeError(f"{self._label}() {error}")
         return TypeError(f"{self._label}() doesn't take these arguments")
 
 

@@ -1,4 +1,8 @@
-"""An engine's results, also to be listed, prolonged and changed by hand."""
+"""An engine's results by name, also to be read, written, listed and changed by hand.
+
+All this raises an `EngineError` where the engine can't serve, but `depart_many` and `keep_many`,
+which are for those who compute.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,125 @@ from math import inf
 
 from .._run.effects import Scan, ask
 from ..codecs.record import Damage
-from ..errors import CacheValueError, ConcurrencyError, ConfigurationError
+from ..errors import CacheOperationError, CacheValueError, ConcurrencyError, ConfigurationError
 from .in_engine import EngineStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
+    from .._run.call import Call, Found
     from .._run.drive import Steps
     from ..codecs.transcoder import Loaded
 
-__all__ = ["EngineShelf"]
+    Lasts = Callable[[Any], float | None]
+    """Gives the seconds that a value is good for: None is for ever, 0 or less not at all."""
+    Times = Mapping[str, float | None]
+    """The same, by key."""
+
+__all__ = ["EngineShelf", "added"]
 
 _BATCH = 500
 _TRIES = 1000
+_OURS = "\x1f"
+"""What the tags of groups begin with, and no tag that anybody would type."""
 
 
 class EngineShelf(EngineStore):
-    """As `EngineStore`; all methods raise `EngineError` where the engine can't serve."""
+    """As `EngineStore`, by hand.
+
+    Where an engine can't list its keys, those of a group can't be dropped one by one. There each
+    record has the groups that it belongs to as tags, and dropping a group is dropping its tag.
+
+    Args:
+        args: As for `EngineStore`.
+        groups: What the keys begin with that may be dropped all at once.
+        options: As for `EngineStore`.
+    """
+
+    def __init__(self, *args: Any, groups: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        is_needed = not self.engine.capabilities.scan
+        self.groups = [_OURS + group for group in groups] if is_needed else []
+
+    def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
+        """What there is, fresh or stale, in the order of the keys."""
+        data = yield ask(self.engine, "get", list(places))
+        return (yield from self._read(places, data))
+
+    def _read(self, places: Sequence[str], data: Sequence[Any]) -> Steps[list[Found | None]]:
+        opened = [
+            None if one is None else self._opened(place, one)
+            for place, one in zip(places, data, strict=True)
+        ]
+        tags = {tag for record in opened if record is not None for tag in record.tags}
+        tokens = (yield from self.tokens.read(tags)) if tags else {}
+        return [
+            None if record is None else self._made(place, record, tokens)
+            for place, record in zip(places, opened, strict=True)
+        ]
+
+    def write(
+        self, items: Mapping[str, Any], times: Times, tags: Collection[str] = ()
+    ) -> Steps[None]:
+        """Stores the values in one batch; those that aren't to be stored are dropped.
+
+        Raises:
+            SerializationError: The codec can't carry a value.
+        """
+        tokens = yield from self._tokens(tags)
+        records, lives, dropped = {}, [], []
+        for place, value in items.items():
+            time = times[place]
+            if time is None or time > 0:
+                records[place], life = self._record(place, value, time, tokens, 0.0, 0)
+                lives.append(life)
+            else:
+                dropped.append(place)
+        if dropped:
+            yield from self.drop(dropped)
+        if records:
+            yield from self._changing(records, "put", records, _longest(lives))
+
+    def add(
+        self, place: str, value: Any, lasts: float | None, tags: Collection[str] = ()
+    ) -> Steps[bool]:
+        """Stores the value if there is none; tells whether it did.
+
+        Raises:
+            SerializationError: The codec can't carry the value.
+        """
+        tokens = yield from self._tokens(tags)
+        record, life = self._record(place, value, lasts, tokens, 0.0, 0)
+        if (yield from self._changing([place], "add", place, record, life)):
+            return True
+        (data,) = yield ask(self.engine, "get", [place])
+        (found,) = yield from self._read([place], [data])
+        if found is not None and found.left > 0 and not found.raised:
+            return False
+        if data is not None and self.engine.capabilities.swap:  # stale, or of no use
+            return (yield from self._swap(place, data, record, life))
+        yield ask(self.engine, "drop", [place])
+        return bool((yield from self._changing([place], "add", place, record, life)))
+
+    def drop(self, places: Sequence[str]) -> Steps[int]:
+        """Forgets the keys, and grounds what is computed for them; tells how many there were."""
+        return int((yield from self._changing(places, "drop", list(places))))
+
+    def drop_all(self, prefix: str) -> Steps[None]:
+        """Forgets all keys that begin so, and grounds what is computed."""
+        self._changes.note_all()
+        if self.groups:
+            yield from self.tokens.drop([_OURS + prefix])
+        else:
+            keys = yield Scan(self.engine, prefix)
+            for start in range(0, len(keys), _BATCH):
+                yield ask(self.engine, "drop", keys[start : start + _BATCH])
+        self._changes.note_all()
 
     def names(self, prefix: str) -> Steps[list[str]]:
-        """The keys that begin so and aren't past their time.
+        """The keys that begin so and that the engine still has.
 
         Raises:
             ConfigurationError: The engine can't list its keys.
@@ -49,23 +150,23 @@ class EngineShelf(EngineStore):
                     pairs.append((name, found.value))
         return pairs
 
-    def touch(self, places: Sequence[str], lasts: float | None) -> Steps[int]:
-        """Gives values so many seconds from now; tells how many of them were there.
+    def touch(self, places: Sequence[str], lasts: Lasts) -> Steps[int]:
+        """Gives values another time from now; tells how many of them were there.
 
         How long a value is good for stands in its record, so the record is written anew.
         """
         touched = 0
         for place in places:
-            touched += yield from self._replaced(place, lambda old: (old, lasts), add=False)
+            touched += yield from self._replaced(place, lambda old: (old, lasts(old)), add=False)
         return touched
 
     def change(
-        self, place: str, function: Callable[[Any], Any], start: Any, lasts: float | None
+        self, place: str, function: Callable[[Any], Any], start: Any, lasts: Lasts
     ) -> Steps[Any]:
         """Puts what a function makes of a value in its place, in one step; gives the new value.
 
         The value keeps its time. Where there is none, the function gets `start`, and what it makes
-        lasts so many seconds.
+        lasts as `lasts` says.
 
         Raises:
             ConcurrencyError: Others were quicker a thousand times.
@@ -75,15 +176,79 @@ class EngineShelf(EngineStore):
 
         def changed(old: Any) -> tuple[Any, float | None]:
             made[:] = [function(start if old is _NOTHING else old)]
-            return made[0], (lasts if old is _NOTHING else -1.0)
+            return made[0], (lasts(made[0]) if old is _NOTHING else _SAME)
 
         yield from self._replaced(place, changed, add=True)
         return made[0]
 
+    # -- many computations at a time ----------------------------------------------------------
+
+    def depart_many(self, places: Sequence[str], tags: Collection[str]) -> Steps[Any]:
+        """Notes that values for these keys are computed, all with these tags."""
+        notes = {place: self._changes.depart(place) for place in places}
+        try:
+            return notes, (yield from self._tokens(tags))
+        except Exception as error:
+            self._tally.engine_failed(self.engine, places[0], "add", error)
+            return notes, None
+        except BaseException:  # nobody will abandon what never departed
+            self.abandon_many((notes, None))
+            raise
+
+    def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
+        """Keeps in one batch what was computed, of that what wasn't grounded."""
+        notes, tokens = departed
+        records, lives = {}, []
+        for place, value in items.items() if tokens is not None else ():
+            time = times[place]
+            if notes[place].grounded or (time is not None and time <= 0):
+                continue
+            try:
+                records[place], life = self._record(place, value, time, tokens, 0.0, 0)
+                lives.append(life)
+            except CacheOperationError as error:
+                self._refuse(place, value, error)
+        if not records:
+            return
+        try:
+            yield ask(self.engine, "put", records, _longest(lives))
+            dropped = [place for place in records if notes[place].grounded]
+            if dropped:
+                yield ask(self.engine, "drop", dropped)
+        except Exception as error:
+            self._tally.engine_failed(self.engine, next(iter(records)), "put", error)
+
+    def abandon_many(self, departed: Any) -> None:
+        """Ends the notes."""
+        for note in departed[0].values():
+            self._changes.end(note)
+
+    # -- what they share ----------------------------------------------------------------------
+
+    def _tagged(self, call: Call) -> Collection[str]:
+        tags = super()._tagged(call)
+        if self.groups and self.groups[0] not in tags:
+            tags = call.tags = [*tags, *self.groups]
+        return tags
+
+    def _tokens(self, tags: Collection[str]) -> Steps[Mapping[str, bytes]]:
+        """The tokens of the tags, and of the groups."""
+        wanted = [*tags, *self.groups]
+        if not wanted:
+            return {}
+        return (yield from self.tokens.ensure(wanted, (yield from self.tokens.read(wanted))))
+
+    def _changing(self, places: Iterable[str], method: str, *args: Any) -> Steps[Any]:
+        """Calls a method of the engine, and grounds what was computed for the keys meanwhile."""
+        self._changes.note(places)
+        answer = yield ask(self.engine, method, *args)
+        self._changes.note(places)
+        return answer
+
     def _replaced(
         self, place: str, change: Callable[[Any], tuple[Any, float | None]], *, add: bool
     ) -> Steps[bool]:
-        """Swaps a record for one with another value or another time, which -1 leaves as it is."""
+        """Swaps a record for one with another value or another time."""
         if not self.engine.capabilities.swap:
             kind = type(self.engine).__name__
             raise ConfigurationError(
@@ -96,19 +261,27 @@ class EngineShelf(EngineStore):
             if loaded is None and not add:
                 return False
             value, lasts = change(_NOTHING if loaded is None else loaded.value)
-            tags = {} if loaded is None else dict(loaded.tags)
-            if loaded is not None and lasts == -1.0:
-                left = loaded.fresh_until - self._clock()
-                lasts = None if left == inf else left
-            record, life = self._record(place, value, lasts, tags, 0.0, 0)
-            if data is not None and loaded is None:  # of no use, but it is there
-                data = bytes(data)
-            self._changes.note([place])
-            if (yield ask(self.engine, "swap", place, data, record, life)):
+            if loaded is None:
+                tokens = yield from self._tokens(())
+            else:
+                tokens = loaded.tags
+                if lasts is _SAME:
+                    left = loaded.fresh_until - self._clock()
+                    lasts = None if left == inf else left
+            if lasts is not None and lasts <= 0:
+                yield from self.drop([place])
+                return True
+            record, life = self._record(place, value, lasts, tokens, 0.0, 0)
+            if (yield from self._swap(place, data, record, life)):
                 return True
         raise ConcurrencyError(
             f"a value was changed by others {_TRIES} times before it could be changed here"
         )
+
+    def _swap(self, place: str, there: Any, record: Any, life: float | None) -> Steps[bool]:
+        expected = None if there is None else bytes(there)
+        new = record if isinstance(record, bytes) else b"".join(record)
+        return bool((yield from self._changing([place], "swap", place, expected, new, life)))
 
     def _sound(self, place: str, data: Any) -> Steps[Loaded | None]:
         """The value, if it may be used and is fresh."""
@@ -121,13 +294,16 @@ class EngineShelf(EngineStore):
         loaded = self._transcoder.read(record)
         return None if isinstance(loaded, Damage) else loaded
 
-    @property
-    def clock(self) -> Callable[[], float]:
-        """The wall clock, in seconds."""
-        return self._clock
-
 
 _NOTHING: Any = type("_Nothing", (), {"__repr__": lambda self: "nothing"})()
+_SAME = float("nan")
+"""Stands for the time that a value has already."""
+
+
+def _longest(lives: list[float | None]) -> float | None:
+    """As long as an engine has to keep a batch; each record tells its own time besides."""
+    known = [life for life in lives if life is not None]
+    return max(known) if len(known) == len(lives) else None
 
 
 def added(old: Any, delta: float) -> Any:

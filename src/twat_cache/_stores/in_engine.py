@@ -1,7 +1,7 @@
 """Results in an engine: as records, in the codec's bytes, with their tokens.
 
 `look`, `depart` and `keep` never raise on an engine's trouble: they count it and tell it, and the
-function answers. `read`, `write` and `drop` do raise; they are for those who use a store by hand.
+function answers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from time import perf_counter
 
 from .. import events
 from .._run.call import Found
-from .._run.effects import Scan, ask
+from .._run.effects import ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
 from ..codecs.record import Damage, in_pieces
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from .tokens import Tokens
 
 __all__ = ["EngineStore"]
-
-_BATCH = 500
 
 
 class EngineStore:
@@ -159,7 +157,7 @@ class EngineStore:
         try:
             data, life = self._record(call.place, value, lasts, tokens, call.took, raised)
         except CacheOperationError as error:
-            self._refuse(call, value, error)
+            self._refuse(call.place, value, error)
             return
         if call.lease is not None and not (yield from call.lease(call.took)):
             return
@@ -182,101 +180,6 @@ class EngineStore:
     def abandon(self, departed: Any) -> None:
         """Ends the note."""
         self._changes.end(departed[0])
-
-    # -- by hand ------------------------------------------------------------------------------
-
-    def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
-        """What there is, fresh or stale, in the order of the keys.
-
-        Raises:
-            EngineError: The engine can't serve.
-        """
-        data = yield ask(self.engine, "get", list(places))
-        return (yield from self._read(places, data))
-
-    def _read(self, places: Sequence[str], data: Sequence[Any]) -> Steps[list[Found | None]]:
-        opened = [
-            None if one is None else self._opened(place, one)
-            for place, one in zip(places, data, strict=True)
-        ]
-        tags = {tag for record in opened if record is not None for tag in record.tags}
-        tokens = (yield from self.tokens.read(tags)) if tags else {}
-        return [
-            None if record is None else self._made(place, record, tokens)
-            for place, record in zip(places, opened, strict=True)
-        ]
-
-    def write(
-        self, items: Mapping[str, Any], lasts: float | None, tags: Collection[str] = ()
-    ) -> Steps[None]:
-        """Stores the values.
-
-        Raises:
-            EngineError: The engine can't serve.
-            SerializationError: The codec can't carry a value.
-        """
-        tokens = {}
-        if tags:
-            tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
-        life = None
-        records = {}
-        for place, value in items.items():
-            records[place], life = self._record(place, value, lasts, tokens, 0.0, 0)
-        yield from self._changing(items, "put", records, life)
-
-    def add(
-        self, place: str, value: Any, lasts: float | None, tags: Collection[str] = ()
-    ) -> Steps[bool]:
-        """Stores the value if there is none; tells whether it did.
-
-        Raises:
-            EngineError: The engine can't serve.
-            SerializationError: The codec can't carry the value.
-        """
-        tokens = {}
-        if tags:
-            tokens = yield from self.tokens.ensure(tags, (yield from self.tokens.read(tags)))
-        record, life = self._record(place, value, lasts, tokens, 0.0, 0)
-        if (yield from self._changing([place], "add", place, record, life)):
-            return True
-        (data,) = yield ask(self.engine, "get", [place])
-        (found,) = yield from self._read([place], [data])
-        if found is not None and found.left > 0:
-            return False
-        if data is not None and self.engine.capabilities.swap:  # stale, or of no use
-            there = bytes(data)
-            return bool((yield from self._changing([place], "swap", place, there, record, life)))
-        yield ask(self.engine, "drop", [place])
-        return bool((yield from self._changing([place], "add", place, record, life)))
-
-    def drop(self, places: Sequence[str]) -> Steps[int]:
-        """Forgets the keys, and grounds what is computed for them; tells how many there were.
-
-        Raises:
-            EngineError: The engine can't serve.
-        """
-        return int((yield from self._changing(places, "drop", list(places))))
-
-    def drop_all(self, prefix: str) -> Steps[int]:
-        """Forgets all keys that begin so; tells how many there were.
-
-        Raises:
-            EngineError: The engine can't serve.
-        """
-        self._changes.note_all()
-        keys = yield Scan(self.engine, prefix)
-        dropped = 0
-        for start in range(0, len(keys), _BATCH):
-            dropped += yield ask(self.engine, "drop", keys[start : start + _BATCH])
-        self._changes.note_all()
-        return dropped
-
-    def _changing(self, places: Iterable[str], method: str, *args: Any) -> Steps[Any]:
-        """Calls a method of the engine, and grounds what was computed for the keys meanwhile."""
-        self._changes.note(places)
-        answer = yield ask(self.engine, method, *args)
-        self._changes.note(places)
-        return answer
 
     # -- records ------------------------------------------------------------------------------
 
@@ -331,7 +234,7 @@ class EngineStore:
         margin = 0.0
         if self._early is not None and loaded.fresh_until < inf:
             margin = self._early.margin(loaded.fresh_until - loaded.created, loaded.took)
-        return Found(value, left, margin, record.raised)
+        return Found(value, left, margin, record.raised, record.tags)
 
     def _record(
         self,
@@ -361,9 +264,9 @@ class EngineStore:
             life = self._idle if life is None else min(life, self._idle)
         return data if self.engine.capabilities.pieces else b"".join(data), life
 
-    def _refuse(self, call: Call, value: Any, error: CacheOperationError) -> None:
+    def _refuse(self, place: str, value: Any, error: CacheOperationError) -> None:
         """A value can't be stored: it is counted, told and warned of once."""
-        self._tally.not_stored(call.place, value, type(error).__name__)
+        self._tally.not_stored(place, value, type(error).__name__)
         if self._strict:
             raise error
         if not self._warned:

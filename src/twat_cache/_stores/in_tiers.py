@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from .._run.call import Call
 
 TYPE_CHECKING = False
@@ -11,8 +13,9 @@ if TYPE_CHECKING:
 
     from .._run.call import Found
     from .._run.drive import Steps
-    from .in_engine import EngineStore
+    from .engine_shelf import EngineShelf
     from .in_table import TableStore
+    from .tokens import Tokens
 
 __all__ = ["TieredStore"]
 
@@ -20,15 +23,14 @@ __all__ = ["TieredStore"]
 class TieredStore:
     """Looks in the table, then in the engine; keeps in both.
 
-    The table has fresh values only, and none for longer than the engine has it. A value that is
-    dropped here while the engine is asked for it doesn't come back to the table.
+    The table has fresh values only, and none for longer than the engine would have it. A value that
+    is dropped here while the engine is asked for it doesn't come back to the table.
 
     Args:
         near: The table; how long a result lasts there is the `ttl` of the call.
-        far: The engine.
+        far: The engine; likewise.
         lasts: Gives the seconds that a value is good for: None is for ever, 0 or less not at all.
         hot: Gives the key that a call has in the table, from its key in the engine.
-        near_ttl: The most seconds that a value stays in the table; None is no bound.
     """
 
     waits = True
@@ -36,22 +38,20 @@ class TieredStore:
     def __init__(
         self,
         near: TableStore,
-        far: EngineStore,
+        far: EngineShelf,
         lasts: Callable[[Any, Call], float | None],
         hot: Callable[[Call], Any],
-        near_ttl: float | None = None,
     ) -> None:
         self.near = near
         self.far = far
         self._lasts = lasts
         self._hot = hot
-        self._near_ttl = near_ttl
 
     def _shadow(self, call: Call) -> Call:
         """The call as the table has it."""
         place = self._hot(call)
         shadow = Call(place, place, call.function, call.args, call.kwargs, is_forced=True)
-        shadow.tags = call.tags
+        shadow.tags = self.far._tagged(call)
         return shadow
 
     def look(self, call: Call) -> Steps[Found | None]:
@@ -60,13 +60,12 @@ class TieredStore:
         found = self.near.look(shadow)
         if found is not None:
             return found
-        departed = self.near.depart(shadow)
+        promotion = self._promotion(shadow)
         try:
             found = yield from self.far.look(call)
-            if found is not None and found.left > found.margin and not found.raised:
-                self._keep_near(shadow, found.value, found.left - found.margin, departed)
+            promotion.take(found)
         finally:
-            self.near.abandon(departed)
+            promotion.end()
         return found
 
     def depart(self, call: Call) -> Steps[Any]:
@@ -88,19 +87,52 @@ class TieredStore:
         lasts = self._lasts(value, call)
         if lasts is not None and lasts <= 0:
             return
-        call.ttl = float("inf") if lasts is None else lasts  # asked once, for both
+        call.ttl = shadow.ttl = inf if lasts is None else lasts  # asked once, for both
         yield from self.far.keep(call, value, far)
-        self._keep_near(shadow, value, lasts, near)
-
-    def _keep_near(self, shadow: Call, value: Any, lasts: float | None, departed: Any) -> None:
-        most = self._near_ttl
-        if most is not None:
-            lasts = most if lasts is None else min(lasts, most)
-        shadow.ttl = lasts
-        self.near.keep(shadow, value, departed)
+        self.near.keep(shadow, value, near)
 
     def abandon(self, departed: Any) -> None:
         """Ends both notes."""
         _, near, far = departed
         self.near.abandon(near)
         self.far.abandon(far)
+
+    def _promotion(self, shadow: Call) -> _Promotion:
+        return _Promotion(self.near, self.far.tokens, shadow)
+
+
+class _Promotion:
+    """What an engine has, on its way to the table.
+
+    Its tags are only known when it has been read. So they are noted then, and after that it is
+    asked whether any tag was dropped here since it was read: if so, it stays away. If one is
+    dropped later, it is found by its tags.
+    """
+
+    __slots__ = ("_drops", "_flight", "_near", "_shadow", "_tagged", "_tokens")
+
+    def __init__(self, near: TableStore, tokens: Tokens, shadow: Call) -> None:
+        self._near = near
+        self._tokens = tokens
+        self._shadow = shadow
+        self._drops = tokens.drops
+        self._flight = near.table.depart(shadow.place)
+        self._tagged: Any = None
+
+    def take(self, found: Found | None) -> None:
+        """Puts in the table what the engine has, if it is a fresh value."""
+        if found is None or found.raised or found.left <= found.margin:
+            return
+        shadow = self._shadow
+        shadow.ttl, shadow.tags = found.left - found.margin, found.tags
+        tags = self._near._tags
+        if tags is not None:
+            self._tagged = tags.depart(shadow)
+        elif found.tags:
+            return  # they couldn't be found by them
+        if self._tokens.drops == self._drops:
+            self._near.keep(shadow, found.value, (self._flight, self._tagged))
+
+    def end(self) -> None:
+        """Ends the notes."""
+        self._near.abandon((self._flight, self._tagged))

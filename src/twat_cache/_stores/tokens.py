@@ -18,9 +18,16 @@ from .._run.effects import ask
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from .._run.drive import Steps
+
+    class Owner(Protocol):
+        """A cache that may have in memory what is in the engine."""
+
+        def _forget_tags(self, tags: Collection[str]) -> None: ...
+        def _forget_near(self) -> None: ...
+
 
 __all__ = ["Tokens", "in_use"]
 
@@ -44,6 +51,8 @@ class Tokens:
         self.engine = engine
         self.drops = 0
         """How often tags were dropped here."""
+        self.owner: Owner | None = None
+        """The cache that uses these, to be told of tags that are dropped."""
         self._prefix = prefix
         self._near_for = near
         self._near: dict[str, tuple[bytes, float]] = {}
@@ -118,17 +127,32 @@ class Tokens:
             EngineError: The engine can't serve.
         """
         self._forget(tags)
-        yield ask(self.engine, "put", {self.key(tag): os.urandom(_SIZE) for tag in tags}, None)
-        self._forget(tags)
+        try:
+            yield ask(self.engine, "put", {self.key(tag): os.urandom(_SIZE) for tag in tags}, None)
+        finally:
+            self._forget(tags)
+            for owner in self.owners():
+                owner._forget_tags(tags)
 
     def _forget(self, tags: Collection[str]) -> None:
         """No cache of this process takes these tokens from memory."""
         with _lock:
-            for other in list(_everywhere):
-                if other.engine is self.engine and other._prefix == self._prefix:
-                    other.drops += 1
-                    for tag in tags:
-                        other._near.pop(tag, None)
+            for other in self._alike():
+                other.drops += 1
+                for tag in tags:
+                    other._near.pop(tag, None)
+
+    def owners(self) -> list[Owner]:
+        """The caches of this process that share an engine and a namespace with this one's."""
+        with _lock:
+            return [other.owner for other in self._alike() if other.owner is not None]
+
+    def _alike(self) -> list[Tokens]:
+        return [
+            other
+            for other in list(_everywhere)
+            if other.engine is self.engine and other._prefix == self._prefix
+        ]
 
 
 def in_use() -> list[Tokens]:
