@@ -33,8 +33,8 @@ def read_retry(option: str, value: Any) -> dict[str, Any] | None:
         return None
     terms = {"attempts": value} if isinstance(value, int) else value
     try:
-        read = {str(name): _term(name, terms[name]) for name in terms}
-    except (TypeError, ValueError, ConfigurationError):
+        read = {name: _term(name, term) for name, term in terms.items()}
+    except (AttributeError, TypeError, ValueError, ConfigurationError):
         raise refused(option, value, _ACCEPTED) from None
     if read.get("attempts") == 1:
         return None

@@ -1,0 +1,145 @@
+"""cache_exceptions: some exceptions are answers, and kept for a while like values."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fixtures.colours import PATIENCE, SETTLED
+
+
+class NotFound(LookupError):
+    pass
+
+
+class Gone(NotFound):
+    pass
+
+
+@pytest.fixture(params=["memory", "mapping"])
+def place(request):
+    return request.param
+
+
+def test_a_kept_exception_is_raised_again_as_a_copy(shop, play, clock):
+    shop = shop(cache_exceptions={NotFound: 5})
+    error = shop.failing[1] = NotFound("it", 1)
+
+    def script():
+        with pytest.raises(NotFound) as first:
+            yield shop
+        assert first.value is error
+        copies = []
+        for _ in range(2):
+            with pytest.raises(NotFound) as again:
+                yield shop
+            copies.append(again.value)
+        assert [copy.args for copy in copies] == [("it", 1)] * 2
+        assert copies[0] is not copies[1]
+        assert error not in copies
+        clock.advance(5.1)
+        assert (yield shop) == "run 2"
+
+    play(script)
+    stats = shop.stats()
+    assert (stats.loads, stats.load_failures, stats.hits) == (1, 1, 2)
+
+
+def test_other_exceptions_are_not_kept(shop, play):
+    shop = shop(cache_exceptions={NotFound: 5})
+    shop.failing[1] = KeyError(1)
+
+    def script():
+        with pytest.raises(KeyError):
+            yield shop
+        assert (yield shop) == "run 2"
+
+    play(script)
+
+
+def test_of_several_classes_the_nearest_one_tells_the_time(shop, play, clock):
+    shop = shop(cache_exceptions={LookupError: 5, NotFound: 50})
+    shop.failing[1] = NotFound()
+
+    def script():
+        with pytest.raises(NotFound):
+            yield shop
+        clock.advance(40)
+        with pytest.raises(NotFound):
+            yield shop
+        assert len(shop.runs) == 1
+
+    play(script)
+
+
+def test_in_memory_subclasses_are_kept_too_and_in_engines_only_the_class(shop, play, place):
+    shop = shop(cache_exceptions={NotFound: 5})
+    shop.failing.update({1: Gone(), 2: Gone()})
+
+    def script():
+        for _ in range(2):
+            with pytest.raises(Gone):
+                yield shop
+
+    play(script)
+    assert len(shop.runs) == (1 if place == "memory" else 2)
+
+
+def test_a_kept_exception_takes_the_place_of_a_stale_value(shop, play, clock):
+    shop = shop(ttl=10, stale=1000, cache_exceptions={NotFound: 5})
+    shop.failing[2] = NotFound()
+
+    def script():
+        assert (yield shop) == "run 1"
+        clock.advance(15)
+        assert (yield shop) == "run 1"
+        yield SETTLED
+        with pytest.raises(NotFound):
+            yield shop
+        clock.advance(5.1)
+        assert (yield shop) == "run 3"
+
+    play(script)
+    assert len(shop.runs) == 3
+
+
+def test_a_stale_value_does_not_hide_an_answer_that_comes_in_time(shop, play, clock):
+    shop = shop(ttl=10, stale=1000, soft_timeout=PATIENCE, cache_exceptions={NotFound: 5})
+    shop.failing[2] = NotFound()
+
+    def script():
+        yield shop
+        clock.advance(15)
+        with pytest.raises(NotFound):
+            yield shop
+        yield SETTLED
+
+    play(script)
+
+
+def test_what_was_changed_meanwhile_keeps_no_exception(shop, play):
+    shop = shop(cache_exceptions={NotFound: 5})
+    shop.failing[1] = NotFound()
+
+    def script():
+        with pytest.raises(NotFound):
+            yield shop
+        yield lambda: shop.f.put("by hand", 1)
+        assert (yield shop) == "by hand"
+        yield lambda: shop.f.invalidate(1)
+        assert (yield shop) == "run 2"
+
+    play(script)
+
+
+def test_a_stop_iteration_can_be_kept(decorator):
+    runs = []
+
+    @decorator(cache_exceptions={StopIteration: 5})
+    def f(x):
+        runs.append(x)
+        return next(iter(()))
+
+    for _ in range(3):
+        with pytest.raises(StopIteration):
+            f(1)
+    assert runs == [1]
