@@ -14,9 +14,12 @@ from .errors import ConfigurationError, EngineNotAvailableError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._option_types import EngineLike
     from .engine_types import AsyncEngine, Engine
 
-__all__ = ["open_engine"]
+__all__ = ["open_engine", "tiered"]
 
 GROUP = "twat_cache.engines"
 
@@ -31,13 +34,14 @@ _BUILT_IN = {
 _METHODS = ("get", "put", "add", "drop", "scan", "close", "ping")
 
 
-def open_engine(engine: str | Engine | AsyncEngine, **options: Any) -> Engine | AsyncEngine:
+def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
     """The engine at a URL; an engine that is open already is given back as it is.
 
     Args:
         engine: A URL such as `"sqlite:///cache.db"`, `"file:///var/cache/results"` or `"null:"`,
-            or an engine.
-        options: Those of the engine's class; they go before those in the URL.
+            an engine, or a list of these from near to far, of which one `TieredEngine` is made.
+        options: Those of the engine's class; they go before those in the URL. With a list they are
+            for the last one.
 
     Raises:
         ConfigurationError: The scheme is unknown, an option isn't accepted, or what was given is
@@ -46,9 +50,11 @@ def open_engine(engine: str | Engine | AsyncEngine, **options: Any) -> Engine | 
             extra brings it.
         EngineError: The engine can't serve.
     """
+    if isinstance(engine, (list, tuple)) and engine:
+        return _several(engine, options)
     if not isinstance(engine, str):
         _check(engine, options)
-        return engine
+        return engine  # type: ignore[return-value]
     scheme, colon, _ = engine.partition(":")
     if not colon:
         raise ConfigurationError(
@@ -64,6 +70,26 @@ def open_engine(engine: str | Engine | AsyncEngine, **options: Any) -> Engine | 
     return opened
 
 
+def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncEngine:
+    """Engines one before the other, as one engine."""
+    opened: list[Any] = []
+    try:
+        for place, one in enumerate(engines, 1):
+            opened.append(open_engine(one, **(options if place == len(engines) else {})))
+        found: Engine | AsyncEngine = tiered(opened) if len(opened) > 1 else opened[0]
+        return found
+    except BaseException:
+        for one, given in zip(opened, engines, strict=False):
+            if one is not given:
+                one.close()
+        raise
+
+
+def tiered(engines: Sequence[Any]) -> Any:
+    """One engine of several that are open."""
+    return import_module(".engines.tiered", __package__).TieredEngine(engines)
+
+
 def _kind(scheme: str) -> Any:
     if scheme in _BUILT_IN:
         module, _, name = _BUILT_IN[scheme].partition(":")
@@ -76,6 +102,11 @@ def _kind(scheme: str) -> Any:
                 raise EngineNotAvailableError(
                     f"{scheme} comes from {entry.value}, which can't be imported: {error}"
                 ) from error
+    if scheme == "memory":
+        raise ConfigurationError(
+            "memory is no engine of bytes: it keeps objects, for ucache and Cache by the name "
+            "'memory'; an engine of bytes in memory is 'mapping:'"
+        )
     raise ConfigurationError(
         f"no engine has the scheme {shown(scheme)}; known: {', '.join(_known())}"
     )

@@ -65,6 +65,12 @@ def _text(option: str, value: Any) -> str:
     return value
 
 
+def _namespace(option: str, value: Any) -> str:
+    if isinstance(value, str) and value.startswith("~"):
+        raise refused(option, value, "a text that doesn't begin with '~', which our own keys do")
+    return _text(option, value)
+
+
 def _one_of(*accepted: object) -> Reader:
     def read(option: str, value: Any) -> Any:
         if not any(value is one or (isinstance(one, str) and value == one) for one in accepted):
@@ -139,7 +145,7 @@ READERS: dict[str, Reader] = {
     "invalidate_by": _names,
     "context": _variables,
     "generators": _one_of(None, "replay"),
-    "namespace": _text,
+    "namespace": _namespace,
     "version": _text,
     "codec": lambda option, value: value,
     "compress": lambda option, value: value,

@@ -188,6 +188,15 @@ class PerInstance:
         """The key of this call in the object's own table."""
         return self._of(instance).cache_key(instance, *args, **kwargs)
 
+    def invalidate_by(self, **argument: Any) -> Any:
+        """Forgets the entries of all objects' calls with this argument; tells how many."""
+        dropped = [gate.invalidate_by(**argument) for _, gate in self._living()]
+        return _sum_awaited(dropped) if self._is_awaited else sum(dropped)
+
+    def _forget_tags(self, tags: Any) -> None:
+        for _, gate in self._living():
+            gate._forget_tags(tags)
+
     def __reduce__(self) -> str:
         return self.__qualname__
 
@@ -196,3 +205,7 @@ class PerInstance:
 
     def __deepcopy__(self, memo: object) -> PerInstance:
         return self
+
+
+async def _sum_awaited(counts: list[Any]) -> int:
+    return sum([await count for count in counts])

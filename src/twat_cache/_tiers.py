@@ -18,7 +18,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any, NamedTuple
 
-from ._open import open_engine
+from ._open import open_engine, tiered
 from ._run.effects import ask
 from .engine_types import Capabilities
 from .errors import ConfigurationError, EngineError, EngineNotAvailableError, PathError, refused
@@ -193,9 +193,6 @@ def _borrow(engines: Sequence[Any], options: dict[str, Any]) -> Loan:
 
 def _made_of(members: list[tuple[Any, dict[str, Any]]]) -> _Shared:
     """Engines one before the other, as one engine."""
-    from importlib import import_module
-
-    tiered = import_module(".engines.tiered", __package__).TieredEngine
     loans: list[Loan] = []
     try:
         for engine, options in members:
@@ -223,9 +220,7 @@ def _open(url: str, options: dict[str, Any]) -> Any:
 
 def closed_engine() -> Any:
     """What a function that was closed has instead of its engine: it keeps nothing."""
-    from importlib import import_module
-
-    return import_module(".engines.null", __package__).NullEngine()
+    return open_engine("null:")
 
 
 def _after_fork() -> None:

@@ -7,15 +7,43 @@ from typing import Any
 
 from ._open import open_engine
 from .cache import AsyncCache, Cache
+from .errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .engine_types import AsyncEngine, Engine
+    from ._option_types import EngineLike
 
 __all__ = ["CacheContext", "engine_context"]
 
-_opened: ContextVar[tuple[tuple[object, Any], ...]] = ContextVar("twat_cache._opened", default=())
-"""What blocks have opened in this thread or task, the innermost last."""
+_here: ContextVar[tuple[object, ...]] = ContextVar("twat_cache._here", default=())
+"""The marks of blocks that were entered in this thread or task, the innermost last."""
+
+
+class _Blocks:
+    """What a context has opened in the blocks that go on, each with the mark of its block."""
+
+    def __init__(self) -> None:
+        self._opened: dict[object, Any] = {}
+
+    def enter(self, opened: Any) -> Any:
+        """A block begins in this thread or task; gives what was opened for it."""
+        mark = object()
+        self._opened[mark] = opened
+        _here.set((*_here.get(), mark))
+        return opened
+
+    def leave(self) -> Any:
+        """The innermost block ends that was entered here; gives what is to be closed.
+
+        Who sets up tests may enter a block in one context and leave it in another, where nothing is
+        known of it: then it is the last of all.
+        """
+        marks, open_now = _here.get(), list(self._opened)
+        if not open_now:
+            raise RuntimeError("a block is left that wasn't entered")
+        mark = next((mark for mark in reversed(marks) if mark in self._opened), open_now[-1])
+        _here.set(tuple(one for one in marks if one is not mark))
+        return self._opened.pop(mark)
 
 
 class CacheContext:
@@ -40,18 +68,21 @@ class CacheContext:
     def __init__(self, engine: Any = None, /, **options: Any) -> None:
         self._engine = engine
         self._options = options
+        self._blocks = _Blocks()
 
     def __enter__(self) -> Cache:
-        return _noted(self, Cache(self._engine, **self._options))  # type: ignore[no-any-return]
+        cache: Cache = self._blocks.enter(Cache(self._engine, **self._options))
+        return cache
 
     def __exit__(self, *_: object) -> None:
-        _last(self).close()
+        self._blocks.leave().close()
 
     async def __aenter__(self) -> AsyncCache:
-        return _noted(self, AsyncCache(self._engine, **self._options))  # type: ignore[no-any-return]
+        cache: AsyncCache = self._blocks.enter(AsyncCache(self._engine, **self._options))
+        return cache
 
     async def __aexit__(self, *_: object) -> None:
-        await _last(self).close()
+        await self._blocks.leave().close()
 
 
 class engine_context:  # noqa: N801 - it is called like a function
@@ -64,47 +95,38 @@ class engine_context:  # noqa: N801 - it is called like a function
     given as an object, stays open.
 
     Args:
-        engine: A URL, or an engine.
+        engine: A URL, an engine, or a list of these from near to far.
         options: Those of the engine's class.
 
     Raises:
-        ConfigurationError: (when it is entered) As `open_engine`.
+        ConfigurationError: (when it is entered) As `open_engine`, or an asynchronous engine by
+            `with`.
         EngineError: (when it is entered) The engine can't serve.
     """
 
-    def __init__(self, engine: str | Engine | AsyncEngine, /, **options: Any) -> None:
+    def __init__(self, engine: EngineLike, /, **options: Any) -> None:
         self._engine = engine
         self._options = options
+        self._blocks = _Blocks()
 
     def __enter__(self) -> Any:
-        return _noted(self, open_engine(self._engine, **self._options))
+        engine = open_engine(self._engine, **self._options)
+        if engine.capabilities.async_:
+            kind = type(engine).__name__
+            raise ConfigurationError(f"a {kind} is asynchronous; enter this by `async with`")
+        return self._blocks.enter(engine)
 
     def __exit__(self, *_: object) -> None:
-        engine = _last(self)
+        engine = self._blocks.leave()
         if engine is not self._engine:
             engine.close()
 
     async def __aenter__(self) -> Any:
-        return self.__enter__()
+        return self._blocks.enter(open_engine(self._engine, **self._options))
 
     async def __aexit__(self, *_: object) -> None:
-        engine = _last(self)
+        engine = self._blocks.leave()
         if engine is not self._engine:
             closing = engine.close()
             if closing is not None:
                 await closing
-
-
-def _noted(context: object, opened: Any) -> Any:
-    _opened.set((*_opened.get(), (context, opened)))
-    return opened
-
-
-def _last(context: object) -> Any:
-    """What this context opened last here; it is forgotten."""
-    entries = _opened.get()
-    for place in range(len(entries) - 1, -1, -1):
-        if entries[place][0] is context:
-            _opened.set(entries[:place] + entries[place + 1 :])
-            return entries[place][1]
-    raise RuntimeError("a context was left that wasn't entered in this thread or task")
