@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from ._registry import caches, clear_cache, get_stats, invalidate_tags
     from ._request_scope import refreshing, request_scope
     from ._scopes import bypass
-    from .cache import MISSING, AsyncCache, Cache
     from .codecs.own_types import register_type
     from .config import CacheConfig, create_cache_config
     from .context import CacheContext, engine_context
     from .engine_decorators import bcache, fcache, ucache
     from .engine_types import AsyncEngine, Capabilities, Engine
+    from .stores import MISSING, AsyncCache, Cache
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
     __version__: str
@@ -107,18 +107,18 @@ __all__ = [
 
 _LATER = {
     "AsyncBoundCached": "types",
-    "AsyncCache": "cache",
+    "AsyncCache": "stores",
     "AsyncCached": "types",
     "AsyncEngine": "engine_types",
     "BoundCached": "types",
-    "Cache": "cache",
+    "Cache": "stores",
     "CacheConfig": "config",
     "CacheContext": "context",
     "Cached": "types",
     "Capabilities": "engine_types",
     "Engine": "engine_types",
     "LruCached": "types",
-    "MISSING": "cache",
+    "MISSING": "stores",
     "bcache": "engine_decorators",
     "bypass": "_scopes",
     "caches": "_registry",

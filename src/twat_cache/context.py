@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from ._open import open_engine
-from .cache import AsyncCache, Cache
 from .errors import ConfigurationError
+from .stores import AsyncCache, Cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ import functools
 import inspect
 import pickle
 import re
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -482,3 +484,18 @@ def test_the_version_is_the_distributions(tc):
     from importlib.metadata import version
 
     assert tc.__version__ == version("twat-cache")
+
+
+def test_no_module_takes_the_place_of_a_public_name():
+    """A module that is loaded becomes an attribute of its package."""
+    code = (
+        "import importlib, pathlib, twat_cache, types\n"
+        "home = pathlib.Path(twat_cache.__file__).parent\n"
+        "for file in home.glob('*.py'):\n"
+        "    if not file.stem.startswith('__'):\n"
+        "        importlib.import_module(f'twat_cache.{file.stem}')\n"
+        "print([n for n in twat_cache.__all__ if n != 'events'"
+        " and isinstance(getattr(twat_cache, n), types.ModuleType)])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
