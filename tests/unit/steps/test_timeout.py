@@ -53,7 +53,7 @@ def test_past_it_the_call_raises_and_the_late_result_is_kept(shop, play, tc):
     gate = shop.hold(1)
 
     def script():
-        with pytest.raises(tc.LoadTimeoutError, match="hard_timeout=0.03") as raised:
+        with pytest.raises(tc.LoadTimeoutError, match=r"hard_timeout=0\.03") as raised:
             yield shop
         assert isinstance(raised.value, TimeoutError)
         gate.set()
