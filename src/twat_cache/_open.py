@@ -72,12 +72,11 @@ def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
 
 def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncEngine:
     """Engines one before the other, as one engine."""
-    opened: list[Any] = []
+    opened: list[Engine | AsyncEngine] = []
     try:
         for place, one in enumerate(engines, 1):
             opened.append(open_engine(one, **(options if place == len(engines) else {})))
-        found: Engine | AsyncEngine = tiered(opened) if len(opened) > 1 else opened[0]
-        return found
+        return tiered(opened) if len(opened) > 1 else opened[0]
     except BaseException:
         for one, given in zip(opened, engines, strict=False):
             if one is not given:
@@ -85,9 +84,10 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
         raise
 
 
-def tiered(engines: Sequence[Any]) -> Any:
+def tiered(engines: Sequence[Any]) -> Engine:
     """One engine of several that are open."""
-    return import_module(".engines.tiered", __package__).TieredEngine(engines)
+    made: Engine = import_module(".engines.tiered", __package__).TieredEngine(engines)
+    return made
 
 
 def _kind(scheme: str) -> Any:
