@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from twat_cache import ConfigurationError, EngineError, EngineTimeoutError, PathError, open_engine
-from twat_cache.engines.sqlite import SqliteEngine, sessions
+from twat_cache.engines.sqlite import SqliteEngine, holding, sessions
 from twat_cache.testing import EngineSuite, FakeClock
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")
@@ -231,7 +232,7 @@ def test_a_full_disk_is_an_engine_error_that_undoes_the_batch(path, engine):
 def test_keys_of_one_hash_are_told_apart(path, engine, monkeypatch):
     from twat_cache.engines.sqlite import statements
 
-    monkeypatch.setattr(statements, "id_of", lambda key: 7)
+    monkeypatch.setattr(statements, "row_of", lambda key: (7, key))
     engine.put({"a": b"1"}, None)
     assert engine.get(["b"]) == [None]
     assert engine.drop(["b"]) == 0
@@ -330,6 +331,161 @@ def test_the_connection_of_a_thread_that_ended_is_closed(engine):
     assert len(engine._runner._sessions._all) == 1
 
 
+BURST = 30
+"""Calls in a row, after which snapshots are held."""
+
+PUTTER = """
+import sys
+from twat_cache import open_engine
+engine = open_engine(sys.argv[1])
+for line in sys.stdin:
+    engine.put({"key": line.strip().encode()}, None)
+    for _ in range(int(line) % 3 * 15):
+        engine.put({"other": line.encode()}, None)
+    print("done", flush=True)
+"""
+
+
+def read_often(engine, expected):
+    for _ in range(BURST):
+        assert engine.get(["key"]) == [expected]
+
+
+def soon(condition):
+    """Whether it becomes true, within seconds."""
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/store.db", "disk://{}/store"])
+def test_a_put_of_another_process_is_seen_by_the_next_get(url, tmp_path):
+    url = url.format(tmp_path)
+    engine = open_engine(url)
+    engine.put({"key": b"0"}, None)
+    command = [sys.executable, "-c", PUTTER, url]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        for number in range(1, 100):
+            read_often(engine, b"%d" % (number - 1))
+            if number % 4 == 0:
+                for _ in range(BURST):
+                    engine.put({"mine": b"%d" % number}, None)
+            other.stdin.write(f"{number}\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "done\n"
+            assert engine.get(["key"]) == [b"%d" % number]
+    engine.close()
+
+
+def test_a_put_of_another_thread_is_seen_by_the_next_get(engine):
+    def put(number):
+        engine.put({"key": b"%d" % number}, None)
+
+    engine.put({"key": b"0"}, None)
+    for number in range(1, 50):
+        read_often(engine, b"%d" % (number - 1))
+        other = threading.Thread(target=put, args=(number,))
+        other.start()
+        other.join()
+        assert engine.get(["key"]) == [b"%d" % number]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda engine: engine.put({"key": b"2", "other": b"2"}, None), b"2"),
+        (lambda engine: engine.put({"key": b"2"}, 10), b"2"),
+        (lambda engine: engine.put({"key": b"2"}, 0), None),
+        (lambda engine: engine.drop(["key"]), None),
+        (lambda engine: engine.drop(["key"]) and engine.add("key", b"2", None), b"2"),
+        (lambda engine: engine.swap("key", b"1", b"2", None), b"2"),
+        (lambda engine: engine.touch(["key"], 0), None),
+    ],
+)
+def test_whatever_another_engine_changes_is_seen_by_the_next_get(path, engine, change, expected):
+    other = SqliteEngine(path)
+    engine.put({"key": b"1"}, None)
+    read_often(engine, b"1")
+    change(other)
+    assert engine.get(["key"]) == [expected]
+    other.close()
+
+
+def test_puts_in_a_row_survive_those_of_another_engine(path, engine):
+    other = SqliteEngine(path)
+    for number in range(BURST):
+        engine.put({f"a{number}": b"1"}, None)
+    other.put({"b": b"1"}, None)
+    engine.put({"a": b"1"}, None)
+    for number in range(BURST):
+        other.put({f"b{number}": b"1"}, None)
+    engine.put({"c": b"1"}, None)
+    assert len(list(engine.scan(""))) == 2 * BURST + 3
+    other.close()
+
+
+def test_a_program_of_another_kind_is_seen_soon(path, engine):
+    engine.put({"key": b"1"}, None)
+    read_often(engine, b"1")
+    db = raw(path)
+    db.execute("UPDATE entries SET value = ?", (b"2",))
+    db.close()
+    assert soon(lambda: engine.get(["key"]) == [b"2"])
+
+
+def test_an_engine_at_rest_keeps_no_log_from_being_begun_anew(path, engine):
+    def is_begun_anew():
+        return db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+    engine.put({"key": b"1"}, None)
+    db = raw(path)
+    for _ in range(3):
+        read_often(engine, b"1")
+        db.execute("UPDATE entries SET used = used + 1")
+        assert soon(is_begun_anew)
+    db.close()
+
+
+def test_a_get_that_was_interrupted_leaves_nothing_behind(path, engine):
+    other = SqliteEngine(path)
+    engine.put({"key": b"1", "more": b"1"}, None)
+    session = engine._runner._sessions.here.session
+    for look in (lambda: engine.get(["key", "more"])[0], lambda: engine.get(["key"])[0]):
+        session.execute("SELECT key FROM entries")  # its rows were never fetched
+        other.put({"key": b"2"}, None)
+        assert look() == b"2"
+        engine.put({"key": b"1"}, None)
+    session.execute("SELECT key FROM entries")
+    other.put({"key": b"3"}, None)
+    engine.put({"more": b"3"}, None)
+    read_often(engine, b"3")
+    other.close()
+
+
+def test_without_the_shared_word_or_a_thread_all_is_the_same(path, monkeypatch):
+    path.parent.mkdir()
+    (path.parent / "store.db-gen").mkdir()
+    first, second = SqliteEngine(path), SqliteEngine(path)
+    for number in range(3):
+        second.put({"key": b"%d" % number}, None)
+        read_often(first, b"%d" % number)
+    (path.parent / "store.db-gen").rmdir()
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    holding.holders.end_thread()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    third = SqliteEngine(path)
+    for number in range(3):
+        second.put({"key": b"%d" % number}, None)
+        read_often(third, b"%d" % number)
+    for engine in (first, second, third):
+        engine.close()
+
+
 def in_child(work):
     """Runs the work in a fork; gives its exit code."""
     sys.stdout.flush()
@@ -348,13 +504,14 @@ def in_child(work):
 @FORKS
 def test_parent_and_child_of_a_fork_both_go_on(engine):
     def work():
-        assert engine.get(["key"]) == [b"parent's"]
+        read_often(engine, b"parent's")
         engine.put({"key": b"child's"}, None)
         engine.close()
 
     engine.put({"key": b"parent's"}, None)
+    read_often(engine, b"parent's")
     assert in_child(work) == 0
-    assert engine.get(["key"]) == [b"child's"]
+    read_often(engine, b"child's")
     engine.put({"key": b"parent's again"}, None)
     assert engine.get(["key"]) == [b"parent's again"]
 
@@ -413,7 +570,7 @@ def test_a_connection_in_use_at_a_fork_is_kept_by_the_child_untouched(engine, mo
     def work():
         assert engine.get(["key"]) == [b"1"]
         assert len(sessions._leaked) == 1
-        assert sessions._leaked[0].execute("SELECT 1")  # not closed
+        assert sessions._leaked[0].db.execute("SELECT 1")  # not closed
 
     monkeypatch.setattr(sessions, "_AT_REST", 0.01)
     engine.put({"key": b"1"}, None)

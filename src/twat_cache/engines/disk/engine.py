@@ -15,7 +15,7 @@ from ..private import private_folder
 from ..sqlite import statements as sql
 from .files import Files
 from .index import Index
-from .pointer import INLINE, is_spilled, length_of, name_of, new_pointer
+from .pointer import length_of, name_of, new_pointer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,28 +79,23 @@ class DiskEngine:
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; large ones are views of files that stay as they are."""
-        found = self._index.get(keys)
-        try:
-            return [
-                None if one is None else self._value(key, one)
-                for key, one in zip(keys, found, strict=True)
-            ]
-        except OSError as error:
-            if isinstance(error, EngineError):  # a time-out is both
-                raise
-            raise self._failed(error) from error
+        found: list[Any] = self._index.get(keys)
+        for one in found:
+            if type(one) is str:
+                return self._from_files(keys, found)
+        return found
 
     def put(self, items: Mapping[str, Value], ttl: float | None) -> None:
         """Stores the values, large ones first in their files, then all in the index."""
-        with self._serving():
-            if ttl is not None and ttl <= 0:
-                self._index.put(dict.fromkeys(items, b""), ttl)
-                self._tidy()
+        small: Mapping[str, Any] = items
+        for value in small.values():
+            if type(value) is not bytes or len(value) >= self._spill:
+                self._put_placed(items, ttl)
                 return
-            with self._placed(items) as placed:
-                self._index.put(placed, ttl)
-            self._writes += 1
-            if self._writes % _TIDY == 0 or any(map(is_spilled, placed.values())):
+        self._index.put(small, ttl)
+        self._writes += 1
+        if self._writes % _TIDY == 0 or (ttl is not None and ttl <= 0):
+            with self._serving():
                 self._tidy()
 
     def add(self, key: str, value: Value, ttl: float | None) -> bool:
@@ -129,7 +124,7 @@ class DiskEngine:
         with self._serving():
             while True:
                 (found,) = self._index.get([key])
-                if (None if found is None else self._value(key, found)) != expected:
+                if self._value(key, found) != expected:
                     return False
                 with self._placed({} if value is None else {key: value}) as placed:
                     if self._index.swap(key, found, placed.get(key), ttl):
@@ -170,28 +165,36 @@ class DiskEngine:
     def _failed(self, error: Exception) -> EngineError:
         return EngineError(f"the store {self._folder} failed: {error}")
 
+    def _put_placed(self, items: Mapping[str, Value], ttl: float | None) -> None:
+        with self._serving():
+            if ttl is not None and ttl <= 0:
+                self._index.drop(list(items))
+            else:
+                with self._placed(items) as placed:
+                    self._index.put_placed(placed, ttl)
+            self._tidy()
+
     @contextmanager
-    def _placed(self, items: Mapping[str, Value]) -> Iterator[dict[str, bytes]]:
+    def _placed(self, items: Mapping[str, Value]) -> Iterator[dict[str, Any]]:
         """The items as the index takes them; their files are deleted if the block raises."""
-        placed: dict[str, bytes] = {}
+        placed: dict[str, Any] = {}
         try:
             for key, value in items.items():
                 pieces = pieces_of(value)
                 size = sum(map(len, pieces))
                 if size < self._spill:
-                    placed[key] = b"".join((INLINE, *pieces))
+                    placed[key] = b"".join(pieces)
                 else:
-                    pointer = new_pointer(sql.id_of(sql.key_bytes(key)), size)
+                    placed[key] = pointer = new_pointer(sql.row_of(key)[0], size)
                     self._files.write(name_of(pointer), pieces)
-                    placed[key] = pointer
             yield placed
         except BaseException:
             self._take_back(placed)
             raise
 
-    def _take_back(self, placed: Mapping[str, Bytes]) -> None:
+    def _take_back(self, placed: Mapping[str, Any]) -> None:
         for pointer in placed.values():
-            if is_spilled(pointer):
+            if type(pointer) is str:
                 name = name_of(pointer)
                 try:
                     if not self._index.wants(name):
@@ -199,16 +202,24 @@ class DiskEngine:
                 except EngineError:
                     pass  # nobody can tell now whether it is wanted; `_tidy` will, when it is old
 
-    def _value(self, key: str, found: bytes | memoryview) -> bytes | memoryview | None:
+    def _from_files(self, keys: Sequence[str], found: list[Any]) -> list[Any]:
+        try:
+            return [self._value(key, one) for key, one in zip(keys, found, strict=True)]
+        except OSError as error:
+            if isinstance(error, EngineError):  # a time-out is both
+                raise
+            raise self._failed(error) from error
+
+    def _value(self, key: str, found: Any) -> Any:
         """The value that the index has or points to."""
         for _ in range(_TRIES):
-            if not is_spilled(found):
-                return memoryview(found)[1:]
+            if type(found) is not str:
+                return found
             value = self._files.read(name_of(found), length_of(found))
             if value is not None:
                 return value
-            (again,) = self._index.get([key])  # the file went because another value came
-            if again is None or again == found:
+            again: Any = self._index.get([key])[0]  # the file went because another value came
+            if again == found:
                 return None
             found = again
         return None

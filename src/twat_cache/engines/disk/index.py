@@ -1,4 +1,4 @@
-"""The index: an SQLite engine that knows which of its values point to files.
+"""The index: an SQLite engine that knows which of its values lie in files.
 
 Whatever takes a row away, be it a later put, a drop, the end of its time, a cull, in any process, a
 trigger notes the file that the row pointed to, in the same transaction. So a file is deleted after
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..sqlite import SqliteEngine
 from ..sqlite import statements as sql
 from ..sqlite.database import transaction
-from .pointer import is_spilled, length_of, name_of, row_of
+from .pointer import length_of, name_of, row_of
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from ...engine_types import Bytes
 
@@ -23,14 +24,23 @@ __all__ = ["Index"]
 
 _OLD_LEFT = """
 BEGIN
-    INSERT INTO orphans (pointer) VALUES (old.value);
-    UPDATE spilled SET bytes = bytes - old.size;
+    INSERT INTO orphans (name) VALUES (old.file);
+    UPDATE spilled SET bytes = bytes - old.value;
 END
 """
-_NEW_CAME = "BEGIN UPDATE spilled SET bytes = bytes + new.size; END"
-_OLD = "substr(old.value, 1, 1) = x'01'"
-_NEW = "substr(new.value, 1, 1) = x'01'"
+_NEW_CAME = "BEGIN UPDATE spilled SET bytes = bytes + new.value; END"
+_OLD = "old.file IS NOT NULL"
+_NEW = "new.file IS NOT NULL"
 _TRIGGER = "CREATE TRIGGER IF NOT EXISTS"
+_GET = (
+    "SELECT key, CASE WHEN file IS NULL THEN value ELSE file || ' ' || value END, expires"
+    " FROM entries WHERE id = ?1"
+)
+_PUT = f"{sql.PUT}, file = NULL"
+_PUT_FILE = (
+    "INSERT INTO entries (id, key, expires, used, value, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    " ON CONFLICT (id) DO UPDATE SET key = ?2, expires = ?3, used = ?4, value = ?5, file = ?6"
+)
 
 _STEP = 200
 
@@ -41,17 +51,23 @@ def _spilled_bytes(db: sqlite3.Connection) -> int:
 
 
 class Index(SqliteEngine):
-    """Values are those of `pointer`: 0 and the value, or 1 and a file."""
+    """Its values are bytes, or texts: those of `pointer`."""
 
     _setup = (
-        "CREATE TABLE IF NOT EXISTS orphans (pointer BLOB NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS orphans (name TEXT NOT NULL)",
         "CREATE TABLE IF NOT EXISTS spilled AS SELECT 0 AS bytes",
         f"{_TRIGGER} deleted AFTER DELETE ON entries WHEN {_OLD} {_OLD_LEFT}",
         f"{_TRIGGER} inserted AFTER INSERT ON entries WHEN {_NEW} {_NEW_CAME}",
-        f"{_TRIGGER} changed_old AFTER UPDATE OF value ON entries WHEN {_OLD} {_OLD_LEFT}",
-        f"{_TRIGGER} changed_new AFTER UPDATE OF value ON entries WHEN {_NEW} {_NEW_CAME}",
+        f"{_TRIGGER} changed_old AFTER UPDATE OF file ON entries WHEN {_OLD} {_OLD_LEFT}",
+        f"{_TRIGGER} changed_new AFTER UPDATE OF file ON entries WHEN {_NEW} {_NEW_CAME}",
     )
+    _get = _GET
+    _put = _PUT
     _beside = staticmethod(_spilled_bytes)
+
+    def put_placed(self, items: Mapping[str, Bytes | str], ttl: float | None) -> None:
+        """As `put`, for values that may be pointers."""
+        self._put_all(items, ttl)
 
     def orphans(self) -> list[str]:
         """The names of files that no row points to any more, a number of them."""
@@ -65,29 +81,30 @@ class Index(SqliteEngine):
         """Whether a row points to the file."""
         return self._runner.read(_wants, name)
 
-    def _row(self, key: str, value: Bytes, now: float, expires: float | None) -> tuple[Any, ...]:
-        row, name, used, until, size, pointer = super()._row(key, value, now, expires)
-        if is_spilled(value):
-            size += length_of(value)
-        return row, name, used, until, size, pointer
+    def _row(self, key: str, value: Any, now: float, expires: float) -> tuple[Any, ...]:
+        if type(value) is str:
+            return *sql.row_of(key), expires, now, length_of(value), name_of(value)
+        return super()._row(key, value, now, expires)
+
+    def _statement(self, row: tuple[Any, ...]) -> str:
+        return _PUT if len(row) == 5 else _PUT_FILE
 
 
 def _orphans(db: sqlite3.Connection) -> list[str]:
-    found = db.execute("SELECT pointer FROM orphans LIMIT ?", (_STEP,))
-    return [name_of(pointer) for (pointer,) in found]
+    return [name for (name,) in db.execute("SELECT name FROM orphans LIMIT ?", (_STEP,))]
 
 
 def _forget(db: sqlite3.Connection, names: list[str]) -> None:
     gone = set(names)
     with transaction(db):
-        found = db.execute("SELECT rowid, pointer FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
-        rows = [(row,) for row, pointer in found if name_of(pointer) in gone]
+        found = db.execute("SELECT rowid, name FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
+        rows = [(row,) for row, name in found if name in gone]
         db.executemany("DELETE FROM orphans WHERE rowid = ?", rows)
 
 
 def _wants(db: sqlite3.Connection, name: str) -> bool:
-    found = db.execute("SELECT value FROM entries WHERE id = ?", (row_of(name),)).fetchone()
-    return found is not None and is_spilled(found[0]) and name_of(found[0]) == name
+    found = db.execute("SELECT file FROM entries WHERE id = ?", (row_of(name),)).fetchone()
+    return bool(found == (name,))
 
 
-assert sql.FORMAT == 1, "the triggers know the table's columns"  # noqa: S101
+assert sql.FORMAT == 2, "the triggers know the table's columns"  # noqa: S101

@@ -32,14 +32,15 @@ MEMORY = ":memory:"
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _NUMBER = slice(68, 72)  # in the header: the application id
-_PAGE = 8192
-_LOG_PAGES = 4_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
-_CACHE = "PRAGMA cache_size = -8192"  # KB
+_PAGE = 4096  # a put of a few bytes writes a page
+_LOG_PAGES = 8_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
+_CACHE = "PRAGMA cache_size = -16384"  # KB
 _SETTINGS = (
     "PRAGMA synchronous = NORMAL",
     f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
     f"PRAGMA journal_size_limit = {_LOG_PAGES * _PAGE}",
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = OFF",  # Debian's default is to write zeros over what was dropped
     _CACHE,
 )
 # No mmap_size: of a file that is cut short by somebody else, a mapped page kills the process.

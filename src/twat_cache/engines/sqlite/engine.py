@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import groupby
 from math import inf
 from typing import Any
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["SqliteEngine"]
 
 _CHUNK = 500
-_ROW = 40  # what a row takes beside its key and value, about
 
 
 class SqliteEngine:
@@ -44,6 +44,8 @@ class SqliteEngine:
     """
 
     _setup: tuple[str, ...] = ()
+    _get = sql.GET
+    _put = sql.PUT
     _beside: Callable[[sqlite3.Connection], int] | None = None
 
     def __init__(
@@ -59,6 +61,7 @@ class SqliteEngine:
         bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
         self._clock = clock
         self._bounded = bound is not None
+        self._bound = inf if bound is None else bound
         setup = (*self._setup, sql.CREATE_RECENCY) if self._bounded else self._setup
         if self._path != MEMORY:
             private_folder(os.path.dirname(self._path))
@@ -84,41 +87,39 @@ class SqliteEngine:
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, read in one transaction."""
-        now = self._clock()
         if len(keys) != 1:
             self._runner.look()
-            return self._runner.read(self._get_all, keys, now)
-        key = keys[0].encode("utf-8", "surrogatepass")
-        row = sql.id_of(key)
-        found: tuple[bytes] | None = self._runner.first(sql.GET, (row, key, now))
-        if found is None:
+            return self._runner.read(self._get_all, keys)
+        row, stored = sql.row_of(keys[0])
+        found = self._runner.first(self._get, (row,))
+        if found is None or found[0] != stored:
+            return [None]
+        _, value, expires = found
+        if expires == inf and not self._bounded:
+            return [value]
+        now = self._clock()
+        if expires <= now:
             return [None]
         if self._bounded and self._upkeep.used(row, now):
             self._runner.write_if_free(self._upkeep.flush)
-        return [found[0]]
+        return [value]
 
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values; one that is larger than the bound is left out.
 
         Without `max_bytes` it is one transaction, with it as many as the bound asks for.
         """
-        if ttl is not None and ttl <= 0:
-            self.drop(list(items))
+        if len(items) != 1 or (ttl is not None and ttl <= 0):
+            self._put_all(items, ttl)
             return
         now = self._clock()
-        expires = None if ttl is None else now + ttl
-        rows = [self._row(key, value, now, expires) for key, value in items.items()]
-        if self._bounded:
-            fitting = [row for row in rows if self._fits(row)]
-            if len(fitting) < len(rows):
-                self.drop([sql.key_text(row[1]) for row in rows if not self._fits(row)])
-                rows = fitting
-        for portion in self._portions(rows):
-            self._make_room(len(portion), sum(row[4] for row in portion))
-            if len(portion) == 1:
-                self._runner.write(_execute, sql.PUT, portion[0])
+        for key, value in items.items():
+            row = self._row(key, value, now, inf if ttl is None else now + ttl)
+            self._upkeep.credit -= self._upkeep.cost + len(row[4])
+            if self._upkeep.credit > 0:
+                self._runner.change(self._put, row)
             else:
-                self._runner.write(_execute_all, sql.PUT, portion)
+                self._put_all(items, ttl)
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none, in one statement."""
@@ -126,17 +127,16 @@ class SqliteEngine:
         if ttl is not None and ttl <= 0:
             self.ping()
             return False
-        row = self._row(key, value, now, None if ttl is None else now + ttl)
-        if not self._fits(row):
+        row = self._row(key, value, now, inf if ttl is None else now + ttl)
+        if not self._has_room(row):
             self.ping()
             return False
-        self._make_room(1, row[4])
-        return self._runner.write(_execute, sql.ADD, row) == 1
+        return self._runner.write(_execute, self._statement(row) + sql.IF_NONE, row) == 1
 
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys in one transaction; tells how many of them were there."""
         now = self._clock()
-        rows = [(*_named(key), now) for key in keys]
+        rows = [(*sql.row_of(key), now) for key in keys]
         if len(rows) == 1:
             return self._runner.write(_execute, sql.DROP, rows[0])
         return self._runner.write(_execute_all, sql.DROP, rows)
@@ -144,7 +144,7 @@ class SqliteEngine:
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin so, read by the hundred: no lock is held between them."""
         self.ping()
-        return self._scan(sql.key_bytes(prefix))
+        return self._scan(prefix.encode("utf-8", "surrogatepass"))
 
     def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
@@ -153,28 +153,24 @@ class SqliteEngine:
         now = self._clock()
         row = None
         if value is not None and (ttl is None or ttl > 0):
-            row = self._row(key, value, now, None if ttl is None else now + ttl)
-            if not self._fits(row):
+            row = self._row(key, value, now, inf if ttl is None else now + ttl)
+            if not self._has_room(row):
                 return False
-            self._make_room(1, row[4])
-        return self._runner.write(_swap, (*_named(key), now), expected, row)
+        return self._runner.write(self._swap, (*sql.row_of(key), now), expected, row)
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
         if ttl is not None and ttl <= 0:
             return self.drop(keys)
         now = self._clock()
-        expires = None if ttl is None else now + ttl
+        expires = inf if ttl is None else now + ttl
         return self._runner.write(
-            _execute_all, sql.TOUCH, [(*_named(key), now, expires) for key in keys]
+            _execute_all, sql.TOUCH, [(*sql.row_of(key), now, expires) for key in keys]
         )
 
     def left(self, keys: Sequence[str]) -> list[float | None]:
         """The seconds that the entries still have."""
-        now = self._clock()
-        names = [(*_named(key), now) for key in keys]
-        rows = [self._runner.first(sql.EXPIRES, name) for name in names]
-        return [row and (inf if row[0] is None else row[0] - now) for row in rows]
+        return [self._left(key) for key in keys]
 
     def close(self) -> None:
         """Closes the connections of all threads, each when it is at rest."""
@@ -187,26 +183,76 @@ class SqliteEngine:
         self._runner.look(now=True)
         self._runner.first("SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 1)", ())
 
-    def _row(self, key: str, value: Bytes, now: float, expires: float | None) -> tuple[Any, ...]:
-        name = key.encode("utf-8", "surrogatepass")
-        return sql.id_of(name), name, now, expires, len(name) + _size(value) + _ROW, value
+    def _row(self, key: str, value: Any, now: float, expires: float) -> tuple[Any, ...]:
+        """What `_put` takes."""
+        return *sql.row_of(key), expires, now, sql.bindable(value)
 
-    def _fits(self, row: tuple[Any, ...]) -> bool:
-        bound = self._upkeep.max_bytes
-        return bound is None or row[4] <= bound
+    def _statement(self, row: tuple[Any, ...]) -> str:  # noqa: ARG002
+        """The statement that puts the row."""
+        return self._put
 
-    def _get_all(
-        self, db: sqlite3.Connection, keys: Sequence[str], now: float
-    ) -> list[bytes | memoryview | None]:
-        values: list[bytes | memoryview | None] = []
+    def _has_room(self, row: tuple[Any, ...]) -> bool:
+        """Makes room for the row when it's time to; tells whether it fits at all."""
+        size = sql.size_of(row)
+        if self._upkeep.due(size):
+            if size > self._bound:
+                return False
+            self._runner.write(self._upkeep.work, self._clock(), size)
+        return True
+
+    def _put_all(self, items: Mapping[str, Any], ttl: float | None) -> None:
+        """At once, or a part of the bound after the other."""
+        if ttl is not None and ttl <= 0:
+            self.drop(list(items))
+            return
+        now = self._clock()
+        expires = inf if ttl is None else now + ttl
+        rows: list[tuple[Any, ...]] = []
+        total = 0
+        for key, value in items.items():
+            row = self._row(key, value, now, expires)
+            size = sql.size_of(row)
+            if size > self._bound:
+                self.drop([key])
+                continue
+            if rows and total + size > self._bound / 8:
+                self._put_portion(rows, total)
+                rows, total = [], 0
+            rows.append(row)
+            total += size
+        if rows:
+            self._put_portion(rows, total)
+
+    def _put_portion(self, rows: list[tuple[Any, ...]], size: int) -> None:
+        if self._upkeep.due(size, len(rows)):
+            self._runner.write(self._upkeep.work, self._clock(), size)
+        self._runner.write(self._write_all, rows)
+
+    def _write_all(self, db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+        with transaction(db):
+            for statement, some in groupby(rows, self._statement):
+                db.executemany(statement, some)
+
+    def _get_all(self, db: sqlite3.Connection, keys: Sequence[str]) -> list[Any]:
+        now = self._clock()
+        values = []
         with transaction(db, "DEFERRED"):
             for key in keys:
-                row, name = _named(key)
-                found = db.execute(sql.GET, (row, name, now)).fetchone()
-                values.append(found and found[0])
-                if found and self._bounded:
+                row, stored = sql.row_of(key)
+                value = _live(db.execute(self._get, (row,)).fetchone(), stored, now)
+                values.append(value)
+                if self._bounded and value is not None:
                     self._upkeep.used(row, now)
         return values
+
+    def _left(self, key: str) -> float | None:
+        row, stored = sql.row_of(key)
+        found = self._runner.first(sql.EXPIRES, (row,))
+        now = self._clock()
+        if found is None or found[0] != stored or found[2] <= now:
+            return None
+        left: float = found[2] - now
+        return left
 
     def _scan(self, prefix: bytes) -> Iterator[str]:
         start = -(1 << 63)
@@ -219,27 +265,22 @@ class SqliteEngine:
                 return
             start = found[-1][0] + 1
 
-    def _portions(self, rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows as they are written: at once, or a part of the bound after the other."""
-        bound = self._upkeep.max_bytes
-        if bound is None or len(rows) < 2:
-            if rows:
-                yield rows
-            return
-        portion: list[tuple[Any, ...]] = []
-        size = 0
-        for row in rows:
-            if portion and size + row[4] > bound // 8:
-                yield portion
-                portion, size = [], 0
-            portion.append(row)
-            size += row[4]
-        if portion:
-            yield portion
-
-    def _make_room(self, writes: int, size: int) -> None:
-        if self._upkeep.due(writes, size):
-            self._runner.write(self._upkeep.work, self._clock(), size)
+    def _swap(
+        self,
+        db: sqlite3.Connection,
+        this: tuple[int, str | bytes, float],
+        expected: Any,
+        row: tuple[Any, ...] | None,
+    ) -> bool:
+        with transaction(db):
+            found = db.execute(self._get, this[:1]).fetchone()
+            if _live(found, *this[1:]) != expected:
+                return False
+            if row is None:
+                db.execute(sql.DROP, this)
+            else:
+                db.execute(self._statement(row), row)
+            return True
 
 
 def _all(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Any]:
@@ -255,27 +296,8 @@ def _execute_all(db: sqlite3.Connection, statement: str, rows: list[tuple[Any, .
         return db.executemany(statement, rows).rowcount
 
 
-def _swap(
-    db: sqlite3.Connection,
-    name: tuple[int, bytes, float],
-    expected: Bytes | None,
-    row: tuple[Any, ...] | None,
-) -> bool:
-    with transaction(db):
-        found = db.execute(sql.GET, name).fetchone()
-        if (found and found[0]) != expected:
-            return False
-        if row is None:
-            db.execute(sql.DROP, name)
-        else:
-            db.execute(sql.PUT, row)
-        return True
-
-
-def _named(key: str) -> tuple[int, bytes]:
-    name = key.encode("utf-8", "surrogatepass")
-    return sql.id_of(name), name
-
-
-def _size(value: Bytes) -> int:
-    return value.nbytes if isinstance(value, memoryview) else len(value)
+def _live(found: tuple[object, Any, float] | None, stored: object, now: float) -> Any:
+    """The value of the row, if it is this key's and its time isn't over."""
+    if found is None or found[0] != stored or found[2] <= now:
+        return None
+    return found[1]

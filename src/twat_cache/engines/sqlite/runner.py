@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+from time import monotonic
 from typing import Any, TypeVar
 
 from ...errors import EngineError, EngineTimeoutError, PathError
 from .database import MEMORY
-from .sessions import Session, Sessions
+from .sessions import Sessions
 from .trouble import Patience, is_busy, is_damage, translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .session import Session
 
 __all__ = ["Runner"]
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 _LOOK = 1.0
 _UNREACHABLE = (OSError, PathError)
 """What opening the file raises where it can't even be looked at."""
+_FAILURES = (sqlite3.Error, *_UNREACHABLE)
 
 
 class Runner:
@@ -38,39 +41,42 @@ class Runner:
         self._path = path
         self._timeout = timeout
         self._sessions = Sessions(path, setup)
-        self._looked = time.monotonic()
+        self._looked = monotonic()
 
     def first(self, statement: str, values: tuple[Any, ...]) -> Any:
         """The first row, or None: the short way to what is asked most often."""
-        if time.monotonic() - self._looked > _LOOK:
-            self.look()
         try:
-            session = self._sessions.mine()
+            session = self._sessions.here.session
+            if session.seen != session.word[0]:
+                session = self._prepared(session)
             with session.lock:
-                return session.db.execute(statement, values).fetchone()
-        except (sqlite3.Error, *_UNREACHABLE):
+                session.execute(statement, values)
+                return session.fetchone()
+        except _FAILURES:
             return self.read(_first, statement, values)  # again, with patience
+
+    def change(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Runs a statement that writes: the short way of a put."""
+        writing = self._sessions.writing
+        try:
+            session = self._sessions.here.session
+            if session.mine != session.word[0]:
+                session = self._prepared(session)
+            if writing.acquire(False):
+                try:
+                    with session.lock:
+                        session.execute(statement, values)
+                        session.wrote()
+                        return
+                finally:
+                    writing.release()
+        except _FAILURES:
+            pass
+        self.write(_change, statement, values)  # again, with patience
 
     def read(self, work: Callable[..., T], *args: Any) -> T:
         """What the work gives, run on this thread's connection."""
-        patience: Patience | None = None
-        mended = False
-        while True:
-            session = self._session()
-            try:
-                with session.lock:
-                    return work(session.db, *args)
-            except sqlite3.Error as error:
-                if session.retired:
-                    continue  # closed meanwhile, for a fork or by another thread
-                if is_busy(error):
-                    patience = patience or Patience(self._timeout)
-                    patience.wait(error)
-                elif is_damage(error) and not mended and self._path != MEMORY:
-                    mended = True
-                    self._sessions.renew(damaged=session)
-                else:
-                    raise translated(error, self._path) from error
+        return self._run(work, args, writes=False)
 
     def write(self, work: Callable[..., T], *args: Any) -> T:
         """As `read`, one thread at a time, since SQLite has one writer."""
@@ -78,7 +84,7 @@ class Runner:
         if not writing.acquire(timeout=self._timeout):
             raise EngineTimeoutError(f"other threads have been writing for {self._timeout} s")
         try:
-            return self.read(work, *args)
+            return self._run(work, args, writes=True)
         finally:
             writing.release()
 
@@ -90,36 +96,55 @@ class Runner:
         try:
             session = self._sessions.mine()
             with session.lock:
+                session.settle()
                 work(session.db)
-        except (sqlite3.Error, EngineError, *_UNREACHABLE):
+                session.wrote()
+        except (EngineError, *_FAILURES):
             pass
         finally:
             writing.release()
 
     def look(self, *, now: bool = False) -> None:
         """Once a second: whether the file is still there; if not, a new one is begun."""
-        if now or time.monotonic() - self._looked > _LOOK:
-            self._looked = time.monotonic()
-            if self._sessions.replaced(self._session()):
-                self._sessions.renew()
+        if now or monotonic() - self._looked > _LOOK:
+            self._looked = monotonic()
+            self._sessions.renew_if_replaced()
 
     def close(self) -> None:
         """Closes the connections of all threads, each when it is at rest."""
         self._sessions.close()
 
-    def _session(self) -> Session:
+    def _prepared(self, session: Session) -> Session:
+        """This thread's session, after a look at what others did."""
+        if monotonic() - self._looked > _LOOK:
+            self.look()
+        if session.retired:
+            session = self._sessions.mine()
+        session.look()
+        return session
+
+    def _run(self, work: Callable[..., T], args: tuple[Any, ...], *, writes: bool) -> T:
         patience: Patience | None = None
         mended = False
         while True:
+            session: Session | None = None
             try:
-                return self._sessions.mine()
+                session = self._sessions.mine()
+                with session.lock:
+                    session.settle()
+                    result = work(session.db, *args)
+                    if writes:
+                        session.wrote()
+                    return result
             except sqlite3.Error as error:
+                if session is not None and session.retired:
+                    continue  # closed meanwhile, for a fork or by another thread
                 if is_busy(error):
                     patience = patience or Patience(self._timeout)
                     patience.wait(error)
                 elif is_damage(error) and not mended and self._path != MEMORY:
                     mended = True
-                    self._sessions.set_aside()
+                    self._sessions.set_aside(session)
                 else:
                     raise translated(error, self._path) from error
             except _UNREACHABLE as error:
@@ -128,3 +153,7 @@ class Runner:
 
 def _first(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> Any:
     return db.execute(statement, values).fetchone()
+
+
+def _change(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
+    db.execute(statement, values)

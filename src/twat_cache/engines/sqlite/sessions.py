@@ -17,46 +17,30 @@ from weakref import WeakSet
 
 from ...errors import EngineError
 from .database import MEMORY, connect, identity, set_aside
+from .holding import holders
+from .session import Session
+from .word import SUFFIX, open_word
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Sessions"]
 
 _AT_REST = 1.0  # seconds; operations take microseconds
-_leaked: list[sqlite3.Connection] = []
+_leaked: list[Session] = []
 
 
-class Session:
-    """A connection and the lock under which it is used."""
+class _NoSession:
+    """Stands for a session where a thread has none yet: it must get one first."""
 
-    __slots__ = ("__weakref__", "db", "identity", "lock", "retired")
+    seen = mine = None
+    word = (0,)
+    retired = True
 
-    def __init__(self, db: sqlite3.Connection, identity: tuple[int, int] | None) -> None:
-        self.db = db
-        self.identity = identity
-        self.lock = threading.Lock()
-        self.retired = False
 
-    def retire(self, seconds: float = -1) -> bool:
-        """Closes the connection once it is at rest; tells whether it came to rest in time."""
-        if not self.lock.acquire(timeout=seconds):
-            return False
-        try:
-            self._close()
-        finally:
-            self.lock.release()
-        return True
-
-    def _close(self) -> None:
-        if not self.retired:
-            self.retired = True
-            self.db.close()
-
-    def __del__(self) -> None:
-        self._close()  # its thread has ended
+class _Here(threading.local):
+    session: Session = _NoSession()  # type: ignore[assignment]
 
 
 class Sessions:
@@ -70,14 +54,16 @@ class Sessions:
     def __init__(self, path: str, setup: Sequence[str]) -> None:
         self.path = path
         self._setup = setup
-        self._mine = threading.local()
+        self.here = _Here()
+        """Has this thread's session; an old one may stand there, or none."""
+        self._word: memoryview | None = None
         self._all: WeakSet[Session] = WeakSet()
         self._lock = threading.Lock()
         self.writing = threading.Lock()
         """Held by the thread that writes: threads queue here, not at the file."""
         self._closed = False
         self._paused = False
-        self._shared = Session(connect(path, setup), None) if path == MEMORY else None
+        self._shared = Session(connect(path, setup), None, None) if path == MEMORY else None
         _every.add(self)
 
     def mine(self) -> Session:
@@ -87,45 +73,44 @@ class Sessions:
             EngineError: The engine is closed.
             sqlite3.Error: A new connection can't be made now.
         """
-        session: Session | None = self._shared or getattr(self._mine, "session", None)
-        if session is None or session.retired:
-            session = self._open()
+        session = self.here.session
+        if session.retired:
+            session = self.here.session = self._open()
         return session
 
     def _open(self) -> Session:
         with self._lock:
             if self._closed:
                 raise EngineError("the engine is closed; open another one")
+            if self._shared:
+                return self._shared
             db = connect(self.path, self._setup)
-            session = Session(db, identity(self.path))
+            self._word = self._word or open_word(self.path)
+            session = Session(db, self._identity(), self._word)
             self._all.add(session)
-            self._mine.session = session
             return session
 
-    def replaced(self, session: Session) -> bool:
-        """Whether the file was deleted, or another one stands in its place."""
-        return session is not self._shared and session.identity != identity(self.path)
+    def _identity(self) -> object:
+        return identity(self.path), identity(self.path + SUFFIX)
 
-    def renew(self, *, damaged: Session | None = None) -> None:
-        """Closes all connections; threads open new ones when they need them.
+    def renew_if_replaced(self) -> None:
+        """Closes all connections if the file was deleted, or another one stands in its place."""
+        with self._lock:
+            identity = self._identity()
+            if any(session.identity != identity for session in self._all):
+                self._retire()
+
+    def set_aside(self, session: Session | None) -> None:
+        """Gives a damaged file another name; threads open new connections when they need them.
 
         Args:
-            damaged: The session that found its file damaged; the file is set aside, unless
-                another process did so before.
+            session: The one that found its file damaged, which another process may have set aside
+                before; None if the file, ours by its header, is damaged too much to be opened.
         """
         with self._lock:
             self._retire()
-            if damaged is not None and damaged.identity == identity(self.path):
+            if session is None or session.identity == self._identity():
                 set_aside(self.path)
-
-    def set_aside(self) -> None:
-        """As `renew`, for a file that is damaged too much for a first connection.
-
-        It is ours by its header, else it would have been refused.
-        """
-        with self._lock:
-            self._retire()
-            set_aside(self.path)
 
     def close(self) -> None:
         """Closes all connections, each when it is at rest."""
@@ -139,6 +124,7 @@ class Sessions:
         for session in list(self._all):
             session.retire()
         self._all.clear()
+        self._word = None
 
     def before_fork(self) -> None:
         """Brings everything to rest; what has a file is closed."""
@@ -146,6 +132,7 @@ class Sessions:
         for session in list(self._all):
             if session.retire(_AT_REST):
                 self._all.discard(session)
+        self._word = None
         if self._shared:
             self._paused = self._shared.lock.acquire(timeout=_AT_REST)
 
@@ -158,22 +145,22 @@ class Sessions:
         if child:
             for session in list(self._all):
                 session.retired = True
-                _leak(session.db)
+                _leak(session)
             self._all.clear()
-            self._mine = threading.local()
+            self.here = _Here()
             self.writing = threading.Lock()
             self._lock = threading.Lock()
         else:
             self._lock.release()
 
 
-def _leak(db: sqlite3.Connection) -> None:
+def _leak(session: Session) -> None:
     """Keeps the connection beyond the end of the interpreter, which would close it."""
-    _leaked.append(db)
+    _leaked.append(session)
     try:
         import ctypes
 
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
     except (ImportError, AttributeError):  # no ctypes, or not CPython
         pass
 
@@ -183,6 +170,7 @@ _forking: list[Sessions] = []
 
 
 def _before_fork() -> None:
+    holders.end_thread()
     _forking[:] = list(_every)
     for sessions in _forking:
         sessions.before_fork()

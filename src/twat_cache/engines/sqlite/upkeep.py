@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Upkeep", "bytes_in_use"]
 
-_WRITES = 64
+_WRITES = 256
 _BYTES = 1 << 20
 _USES = 1_000
 _STEP = 1_000
@@ -39,8 +39,9 @@ class Upkeep:
         self.max_bytes = max_bytes
         self._beside = beside
         self._every = _BYTES if max_bytes is None else min(_BYTES, max_bytes // 16 + 1)
-        self._writes = 0
-        self._bytes = 0
+        self.credit = self._every
+        """What may be written before there is work to do: in bytes, and `cost` for each write."""
+        self.cost = self._every // _WRITES + sql.ROW_BYTES
         self._uses: dict[int, float] = {}
         self._lock = Lock()
 
@@ -49,15 +50,14 @@ class Upkeep:
         self._uses[row] = now
         return len(self._uses) >= _USES
 
-    def due(self, writes: int, size: int) -> bool:
+    def due(self, size: int, writes: int = 1) -> bool:
         """Counts what is about to be written; tells whether there is work to do before."""
-        self._writes += writes
-        self._bytes += size
-        return self._writes >= _WRITES or self._bytes >= self._every
+        self.credit -= size + writes * self.cost
+        return self.credit < 0
 
     def work(self, db: sqlite3.Connection, now: float, room: int) -> None:
         """Does what is due, in small steps, and makes room for so many bytes."""
-        self._writes, self._bytes = 0, room
+        self.credit = self._every - room
         excess = 0
         if self.max_bytes is not None:
             excess = bytes_in_use(db) + max(room, self._every) - self.max_bytes

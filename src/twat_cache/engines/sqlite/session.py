@@ -1,0 +1,132 @@
+"""A connection, the lock under which it is used, and the snapshot that it may hold."""
+
+from __future__ import annotations
+
+from math import inf
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from .holding import holders
+from .word import numbers
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Session"]
+
+_STEADY = 8  # times in a row that nobody else wrote; then the next snapshot is held
+_HOLD = "SELECT 1 FROM sqlite_master"
+
+
+class Session:
+    """What one thread has; others close it or have it let go of its snapshot.
+
+    Args:
+        db: The connection.
+        identity: What tells the file from another one of its name.
+        word: The `word` of the database; without it no snapshot is held.
+    """
+
+    __slots__ = (
+        "__weakref__", "_cursor", "_enough", "_held", "_known", "_new_number", "_steady", "db",
+        "execute", "fetchone", "identity", "lock", "mine", "retired", "seen", "word",
+    )  # fmt: skip
+
+    def __init__(self, db: sqlite3.Connection, identity: object, word: memoryview | None) -> None:
+        self.db = db
+        self.identity = identity
+        self.lock = Lock()
+        self.retired = False
+        self._cursor = db.cursor()
+        self.execute = self._cursor.execute
+        self.fetchone = self._cursor.fetchone
+        self.word: memoryview | list[int] = [0] if word is None else word
+        self.seen: int | None = None
+        """With this number in the word, reads from the snapshot that is held are right."""
+        self.mine: int | None = None
+        """With this number in the word, a write from it will succeed."""
+        self._known: int | None = None
+        self._new_number = numbers()
+        self._held: sqlite3.Cursor | None = None
+        self._steady = 0
+        self._enough = inf if word is None else _STEADY
+
+    def look(self) -> None:
+        """To be called when the snapshot isn't right: lets go of it, or takes one."""
+        number = self.word[0]
+        if number != self._known:
+            self._known = number
+            self._steady = 0
+        elif self._steady < self._enough:
+            self._steady += 1
+        else:
+            self._hold(number)
+            return
+        if self._held is not None:
+            with self.lock:
+                self.leave()
+
+    def _hold(self, number: int) -> None:
+        with self.lock:
+            self.settle()
+            held = self.db.cursor()
+            held.execute(_HOLD)  # the first of two rows: the transaction stays open
+            try:
+                holders.add(self)
+            except RuntimeError:
+                held.close()
+                self._enough = inf
+            else:
+                self._held = held
+                self.seen = self.mine = number
+
+    def wrote(self) -> None:
+        """To be called after a commit: makes the snapshots of others old; under the lock."""
+        self.word[0] = self._known = number = self._new_number()
+        self.seen = None
+        if self._held is not None:
+            self.mine = number
+
+    def leave(self) -> None:
+        """Lets go of the snapshot; for those who have the lock."""
+        if self._held is not None:
+            self.seen = self.mine = None
+            self._held.close()
+            self._held = None
+
+    def settle(self) -> None:
+        """As `leave`; what an interrupt left open ends, too, since its snapshot would be ours."""
+        self.leave()
+        self._cursor.fetchall()
+
+    def let_go(self) -> bool:
+        """Lets go of the snapshot, unless the session is in use; tells whether it did."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            self.leave()
+            self._steady = 0
+        finally:
+            self.lock.release()
+        return True
+
+    def retire(self, seconds: float = -1) -> bool:
+        """Closes the connection once it is at rest; tells whether it came to rest in time."""
+        if not self.lock.acquire(timeout=seconds):
+            return False
+        try:
+            self._close()
+        finally:
+            self.lock.release()
+        return True
+
+    def _close(self) -> None:
+        if not self.retired:
+            self.retired = True
+            self.leave()
+            self._cursor.close()  # else its statement would keep the file open
+            self.db.close()
+            self.word = [0]
+
+    def __del__(self) -> None:
+        self._close()  # its thread has ended
