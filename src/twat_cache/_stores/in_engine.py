@@ -125,13 +125,15 @@ class EngineStore:
         note = self._changes.depart(call.place)
         if not tags:
             return note, {}
+        asked = "get"
         try:
             found = call.extra
             if found is None or call.is_forced:
                 found = yield from self.tokens.read(tags)
+            asked = "add"
             return note, (yield from self.tokens.ensure(tags, found))
         except Exception as error:
-            self._tally.engine_failed(self.engine, call.place, "add", error)
+            self._tally.engine_failed(self.engine, call.place, asked, error)
             return note, None
         except BaseException:  # nobody will abandon what never departed
             self._changes.end(note)

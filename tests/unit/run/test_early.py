@@ -23,7 +23,7 @@ def test_ahead_is_in_the_last_part_of_a_life():
 @pytest.mark.parametrize("took", [0.01, 2.0])
 @pytest.mark.parametrize("part", [0.05, 0.3, 1.0, 2.5])
 def test_xfetch_draws_as_in_the_paper(beta, took, part):
-    """time - took * beta * ln(random) >= expiry, so with a probability of exp(-left/(took*beta))."""
+    """time - took * beta * ln(random) >= expiry: the chance is exp(-left / (took * beta))."""
     seed(20151)
     xfetch = XFetch(beta)
     margin = xfetch.margin(1000.0, took)
