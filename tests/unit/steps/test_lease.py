@@ -1,0 +1,268 @@
+"""single_flight="process": who has the lease of a key computes, the others look whether it came."""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+from itertools import count
+
+import pytest
+
+from tests.fixtures.colours import SETTLED, Begin
+
+_numbers = count()
+
+
+class Failure(Exception):
+    pass
+
+
+class NotFound(LookupError):
+    pass
+
+
+@pytest.fixture
+def engine(tc, clock, tmp_path):
+    """An engine that two functions share, as two processes would."""
+    module = import_module(f"{tc.__name__}.engines.sqlite")
+    engine = module.SqliteEngine(str(tmp_path / "store.db"), clock=lambda: clock.now / 1e9)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def one_of_two(tc, colour, engine, clock):
+    """Makes the same function twice: each has its own flights, and both share the leases."""
+
+    def make(body, **options):
+        name = f"leased {next(_numbers)}"
+        options = {"single_flight": "process", "name": name, "clock": clock, **options}
+        return [colour.cached(tc.ucache(engine, **options), body) for _ in range(2)]
+
+    return make
+
+
+def test_one_computes_and_the_other_finds_it(one_of_two, play):
+    gate = threading.Event()
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        yield gate
+        return [x]
+
+    one, other = one_of_two(body)
+
+    def script():
+        joins = []
+        for f in (one, other, one, other):
+            joins.append((yield Begin(lambda f=f: f(1))))
+        while not runs:
+            yield 0.001
+        yield 0.05  # the other looks now and then, and finds nothing
+        gate.set()
+        for join in joins:
+            assert (yield join) == [1]
+
+    play(script)
+    assert runs == [1]
+    assert one.stats().loads + other.stats().loads == 1
+
+
+def test_a_lease_is_given_back_also_after_an_exception(one_of_two, play, engine):
+    def body(x):
+        runs.append(x)
+        if len(runs) == 1:
+            raise Failure
+        return "found"
+
+    runs = []
+    one, other = one_of_two(body)
+
+    def script():
+        with pytest.raises(Failure):
+            yield lambda: one(1)
+        assert list(engine.scan("~lease")) == []
+        assert (yield lambda: other(1)) == "found"
+        assert list(engine.scan("~lease")) == []
+
+    play(script)
+
+
+def test_a_kept_exception_is_an_answer_for_the_other_too(one_of_two, play):
+    gate = threading.Event()
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        yield gate
+        raise NotFound(x)
+
+    one, other = one_of_two(body, cache_exceptions={NotFound: 60})
+
+    def script():
+        joins = []
+        for f in (one, other):
+            joins.append((yield Begin(lambda f=f: f(1))))
+        while not runs:
+            yield 0.001
+        yield 0.02
+        gate.set()
+        for join in joins:
+            with pytest.raises(NotFound):
+                yield join
+
+    play(script)
+    assert runs == [1]
+
+
+def test_when_a_lease_runs_out_another_computes_and_the_first_stores_nothing(
+    one_of_two, play, clock
+):
+    gates = [threading.Event(), threading.Event()]
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        mine = len(runs)
+        yield gates[mine - 1]
+        return f"run {mine}"
+
+    one, other = one_of_two(body)
+
+    def script():
+        first = yield Begin(lambda: one(1))
+        while not runs:
+            yield 0.001
+        second = yield Begin(lambda: other(1))
+        yield 0.02
+        assert len(runs) == 1
+        clock.advance(61)  # as if its holder had been killed
+        while len(runs) < 2:
+            yield 0.001
+        gates[1].set()
+        assert (yield second) == "run 2"
+        gates[0].set()
+        assert (yield first) == "run 1"
+        assert (yield lambda: one(1)) == "run 2"
+
+    play(script)
+
+
+def test_a_refresh_behind_leaves_it_to_another_that_is_at_it(one_of_two, play, clock):
+    gate = threading.Event()
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        mine = len(runs)
+        if mine == 2:
+            yield gate
+        return f"run {mine}"
+
+    one, other = one_of_two(body, ttl=100, stale=100)
+
+    def script():
+        assert (yield lambda: one(1)) == "run 1"
+        clock.advance(110)
+        assert (yield lambda: one(1)) == "run 1"
+        while len(runs) < 2:
+            yield 0.001
+        assert (yield lambda: other(1)) == "run 1"
+        yield 0.02
+        gate.set()
+        yield SETTLED
+        assert (yield lambda: other(1)) == "run 2"
+
+    play(script)
+    assert len(runs) == 2
+    assert one.stats().refreshes + other.stats().refreshes == 1
+
+
+def test_a_forced_computation_takes_nothing_from_another(one_of_two, play):
+    gates = [threading.Event(), threading.Event()]
+    gates[1].set()
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        mine = len(runs)
+        yield gates[mine - 1]
+        return f"run {mine}"
+
+    one, other = one_of_two(body)
+
+    def script():
+        first = yield Begin(lambda: one(1))
+        while not runs:
+            yield 0.001
+        second = yield Begin(lambda: other.refresh(1))
+        yield 0.02
+        gates[0].set()
+        assert (yield first) == "run 1"
+        assert (yield second) == "run 2"
+        assert (yield lambda: one(1)) == "run 2"
+
+    play(script)
+
+
+def test_recursion_does_not_wait_for_its_own_lease(one_of_two, play):
+    def body(n):
+        runs.append(n)
+        return ["outer", (yield lambda: one(n))] if len(runs) == 1 else "inner"
+
+    runs = []
+    one, _ = one_of_two(body)
+
+    def script():
+        assert (yield lambda: one(1)) == ["outer", "inner"]
+
+    play(script)
+
+
+def test_where_the_engine_can_not_serve_everybody_computes(one_of_two, play, engine):
+    one, other = one_of_two(lambda x: x)
+    engine.close()
+
+    def script():
+        for f in (one, other):
+            assert (yield lambda f=f: f(1)) == 1
+
+    play(script)
+    assert one.stats().engine_errors > 0
+
+
+@pytest.mark.parametrize("kind", ["mapping", "null"])
+def test_an_engine_that_no_process_shares_is_refused(tc, kind):
+    module = import_module(f"{tc.__name__}.engines.{kind}")
+    engine = getattr(module, f"{kind.title()}Engine")()
+    with pytest.raises(tc.ConfigurationError, match="single_flight='process'"):
+        tc.ucache(engine, single_flight="process", name="refused")(lambda x: x)
+
+
+def test_in_memory_it_is_refused(tc):
+    with pytest.raises(tc.ConfigurationError, match="single_flight"):
+        tc.ucache(single_flight="process")(lambda x: x)
+
+
+def test_after_a_lease_was_too_short_the_next_ones_are_longer(tc, engine, clock):
+    leases = import_module(f"{tc.__name__}._stores.leases").Leases
+    run = import_module(f"{tc.__name__}._run.drive").run
+    tally = import_module(f"{tc.__name__}._run.tally").Tally("f")
+    leases = leases(engine, 10.0, tally)
+    held = run(leases.take("key"))
+    assert run(leases.take("key")) is None
+    clock.advance(9)
+    assert run(leases.is_held(held, 9.0))
+    clock.advance(9)
+    assert run(leases.is_held(held, 18.0))  # it began anew
+    clock.advance(11)
+    assert not run(leases.is_held(held, 29.0))
+    other = run(leases.take("key"))
+    clock.advance(57)
+    assert run(leases.is_held(other, 57.0))
+    assert not run(leases.is_held(held, 0.0))
+    run(leases.give_back(held))  # it is another's
+    assert run(leases.is_held(other, 0.0))
+    run(leases.give_back(other))
+    assert run(leases.take("key")) is not None
