@@ -32,7 +32,7 @@ def counted(tally: Tally, table: Table | None, *, is_function: bool, errors: int
         weight = (table.weight, table.max_weight)  # type: ignore[assignment]
     behind = tally.hits
     if is_function:
-        hits, misses = hits + behind, max(misses - behind, 0)
+        hits, misses = hits + behind - tally.near, max(misses - behind, 0)
     else:
         hits = tally.found + behind
         misses = tally.missed + tally.loads + tally.failures + tally.joined - tally.refreshes

@@ -270,7 +270,8 @@ class Operations:
             loaded = yield LoadMany(loader, missing)
             fresh = {key: loaded[key] for key in missing if key in loaded}
             values = {places[key]: value for key, value in fresh.items()}
-            times = {place: lasts(value) for place, value in values.items()}
+            cache_if = self._recipe.cache_if or _always
+            times = {place: lasts(v) if cache_if(v) else 0.0 for place, v in values.items()}
             yield from shelf.keep_many(values, times, departed)
         finally:
             shelf.abandon_many(departed)
@@ -360,6 +361,10 @@ class _Closed:
 
     def __getattr__(self, name: str) -> Any:
         raise EngineError("this cache is closed; make another one")
+
+
+def _always(_: object) -> bool:
+    return True
 
 
 def _recipe(options: dict[str, Any]) -> Recipe:

@@ -33,16 +33,16 @@ def lasting(recipe: Recipe) -> Lasting:
 
     def lasts(value: Any, call: Call) -> float | None:
         own = call.ttl
+        if own is not None and not callable(own):
+            return None if own == inf else own  # it was decided before
         terms = None if own is not None or _overrides.find is None else _overrides.find()
         if terms is not None:
             decided = terms.decide(recipe, value, call.args, call.kwargs)
             return ttl if decided == 0 else _in_seconds(decided)
         if cache_if is not None and not cache_if(value, *call.args, **call.kwargs):
             return 0.0
-        if callable(own):
-            return own(value)
         if own is not None:
-            return None if own == inf else own
+            return own(value)
         return ttl if life is None else _in_seconds(life(value, call.args, dict(call.kwargs)))
 
     return lasts

@@ -87,7 +87,7 @@ class EngineCached(EngineControls):
         self._store: EngineShelf | TieredStore = far
         self._near: Table | None = None
         if tiers.near:
-            self._store = TieredStore(self._before(far), far, lasts, self._hot)
+            self._store = TieredStore(self._before(far), far, lasts, self._hot, self._used)
         leases = None
         if recipe.single_flight == "process":
             from ._stores.leases import Leases
@@ -122,6 +122,11 @@ class EngineCached(EngineControls):
         self._index = TagIndex(tags_of_a_call, False)
         table = self._near = near_table(self._recipe, self._index)
         return TimedTableStore(table, near_terms, copier, tags=self._index)
+
+    def _used(self, key: tuple[Any, ...]) -> None:
+        """A call whose arguments the gate can't compare was found near: the policy learns of it."""
+        self.table.get(key)
+        self._tally.found_near()
 
     def _open_gate(self) -> None:
         recipe = self._recipe

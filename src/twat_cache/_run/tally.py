@@ -31,6 +31,7 @@ class Tally:
         name: What events call the cache.
         found: Look-ups by hand that found a value.
         missed: Those that didn't.
+        near: Answers from a store that the table counted, too.
         origins: How many answers came from each origin but the function; see `call`.
         failures: How often it raised.
         refreshes: Values that were computed in the background.
@@ -52,6 +53,7 @@ class Tally:
         "found",
         "missed",
         "name",
+        "near",
         "origins",
         "refreshes",
         "refused",
@@ -71,6 +73,7 @@ class Tally:
         self._times.clear()
         self._loads = self.failures = self.refreshes = self.failed_refreshes = 0
         self.engine_errors = self.refused = self.unstored = self.found = self.missed = 0
+        self.near = 0
         self._seconds = 0.0
 
     def shown(self, call: Call) -> str:
@@ -85,6 +88,11 @@ class Tally:
         with self._lock:
             self.found += found
             self.missed += missed
+
+    def found_near(self) -> None:
+        """A call was answered from a store by a table that counted it."""
+        with self._lock:
+            self.near += 1
 
     def answered(self, origin: int) -> None:
         """A call got its answer."""

@@ -31,6 +31,7 @@ class TieredStore:
         far: The engine; likewise.
         lasts: Gives the seconds that a value is good for: None is for ever, 0 or less not at all.
         hot: Gives the key that a call has in the table, from its key in the engine.
+        used: Told of each such key under which a call found something in the table.
     """
 
     waits = True
@@ -41,11 +42,13 @@ class TieredStore:
         far: EngineShelf,
         lasts: Callable[[Any, Call], float | None],
         hot: Callable[[Call], Any],
+        used: Callable[[Any], object] = id,
     ) -> None:
         self.near = near
         self.far = far
         self._lasts = lasts
         self._hot = hot
+        self._used = used
 
     def _shadow(self, call: Call) -> Call:
         """The call as the table has it."""
@@ -59,6 +62,7 @@ class TieredStore:
         shadow = self._shadow(call)
         found = self.near.look(shadow)
         if found is not None:
+            self._used(shadow.place)
             return found
         promotion = self._promotion(shadow)
         try:
