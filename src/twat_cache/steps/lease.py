@@ -2,7 +2,8 @@
 
 Who takes the lease computes. The others look, now and then, whether the value has come; if the
 lease is given back or runs out before, one of them takes it. A holder whose lease ran out stores
-nothing: another may have computed since. Nobody waits for longer than a lease lasts.
+nothing: another may have computed since. Nobody waits for longer than two leases last: after one
+was left by a process that was killed, there is time for another to compute.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
     """Computes under a lease, or waits for who has it."""
 
     def step(call: Call) -> Steps[Any]:
-        pause, end = _FIRST_PAUSE, monotonic() + leases.seconds
+        pause, end = _FIRST_PAUSE, monotonic() + 2 * leases.seconds
         while (held := (yield from leases.take(call.place))) is None and monotonic() < end:
             if call.is_behind and call.found is not None and call.found.left > 0:
                 return call.found.value  # nobody waits for the new one, and another sees to it
