@@ -38,7 +38,8 @@ FLOORS = {
     3: ["engines"],
     4: ["_registry", "_open"],
     5: [
-        "_scopes", "_override", "_request_scope", "_counted", "_folders", "_tiers", "_engine_options", "_replay", "_path", "_store_of",
+        "_scopes", "_override", "_request_scope", "_counted", "_folders", "_tiers",
+        "_engine_options", "_replay", "_path", "_store_of",
         "_tagging", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls",
         "_memory_path", "cached", "async_cached", "replay_cached", "_per_instance", "decorators",
         "_tables", "engine_controls", "engine_cached", "replay_engine_cached", "engine_decorators",

@@ -23,8 +23,8 @@ HEAVY = {
 KNOWN_HOUSE = {
     "_bound", "_core", "_core_c", "_core_py", "_core_py.gate", "_core_py.policies",
     "_core_py.store", "_core_py.table", "_duration", "_keys", "_keys.plan", "_kinds",
-    "_options", "_overrides", "_recipe", "_size", "_unhashable", "cached", "controls", "decorators", "errors",
-    "stats", "wrapper",
+    "_options", "_overrides", "_recipe", "_size", "_unhashable", "cached", "controls",
+    "decorators", "errors", "stats", "wrapper",
 }  # fmt: skip
 
 KNOWN_FOREIGN = {"__future__", "_contextvars", "_weakref"}

@@ -34,7 +34,7 @@ class RefreshAhead:
         """Takes a fraction from 0 to 1."""
         self._rest = 1.0 - fraction
 
-    def margin(self, life: float, took: float) -> float:
+    def margin(self, life: float, took: float) -> float:  # noqa: ARG002
         """The rest of its life."""
         return self._rest * life
 
@@ -56,7 +56,7 @@ class XFetch:
         """Takes beta, above 0; above 1 is earlier."""
         self._reach = beta * _FURTHEST
 
-    def margin(self, life: float, took: float) -> float:
+    def margin(self, life: float, took: float) -> float:  # noqa: ARG002
         """As far as a draw may reach."""
         return took * self._reach
 
