@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Write: TypeAlias = Callable[[Any], list[Any]]
     Read: TypeAlias = Callable[[list[Any]], Any]
 
-__all__ = ["decode", "encoder"]
+__all__ = ["decode", "decoder", "encoder"]
 
 
 def encoder(far: Far | None = None) -> Callable[[object], bytes]:
@@ -101,15 +101,19 @@ def encoder(far: Far | None = None) -> Callable[[object], bytes]:
 
 
 def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
-    """The value that was written as these bytes.
+    """The value that was written as these bytes; takes and raises what `decoder` tells."""
+    return decoder(arrays)(data)
+
+
+def decoder(arrays: ArrayReader | None = None) -> Callable[[Bytes], Any]:
+    """What turns bytes into the values that were written: for any thread, and again and again.
 
     Args:
-        data: The bytes.
         arrays: Makes the arrays; without it each has its own bytes, and none lies behind these.
 
     Raises:
-        SerializationError: No value was, or one of a type that this version doesn't know or for
-            which a library is missing.
+        SerializationError: (by what is returned) No value was written as these bytes, or one of a
+            type that this version doesn't know or for which a library is missing.
     """
     from msgpack import unpackb
 
@@ -130,18 +134,23 @@ def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
             return read(items[1:])
         return items
 
-    try:
-        return unpackb(
-            data,
-            ext_hook=_Tag,
-            list_hook=listed,
-            strict_map_key=False,
-            unicode_errors="surrogatepass",
-        )
-    except ImportError as error:
-        raise SerializationError(f"a value needs {error.name}, which isn't installed") from error
-    except Exception as error:  # of the reader, or of the type that damaged parts were given to
-        raise SerializationError(f"bytes that nobody wrote: {type(error).__name__}") from error
+    def decode(data: Bytes) -> Any:
+        try:
+            return unpackb(
+                data,
+                ext_hook=_Tag,
+                list_hook=listed,
+                strict_map_key=False,
+                unicode_errors="surrogatepass",
+            )
+        except ImportError as error:
+            raise SerializationError(
+                f"a value needs {error.name}, which isn't installed"
+            ) from error
+        except Exception as error:  # of the reader, or of the type that got damaged parts
+            raise SerializationError(f"bytes that nobody wrote: {type(error).__name__}") from error
+
+    return decode
 
 
 class _Tag:

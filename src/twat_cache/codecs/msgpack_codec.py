@@ -9,9 +9,11 @@ and no message begins with the byte 0xC1.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ..errors import SerializationError
 from .arrays import ALIGNED, ArrayReader, Far
-from .msgpack import decode, encoder
+from .msgpack import decoder, encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,13 +62,18 @@ class Msgpack:
         head = _BEHIND + len(message).to_bytes(_HEAD - 1, "big")
         return head, message, bytes(-(_HEAD + len(message)) % ALIGNED), *arrays
 
+    @cached_property
+    def _decode(self) -> Callable[[Bytes], Any]:
+        """Reads a message with nothing behind it; made for the first, since it loads msgpack."""
+        return decoder(ArrayReader(views=self._views))
+
     def decode(self, data: Bytes, /) -> Any:
         """The value; views of arrays keep `data` alive."""
         if data[:1] != _BEHIND:
-            return decode(data, ArrayReader(views=self._views))
+            return self._decode(data)
         view = memoryview(data)
         end = _HEAD + int.from_bytes(view[1:_HEAD], "big")
         behind = view[end + -end % ALIGNED :]
         if not behind:
             raise SerializationError("bytes that nobody wrote: nothing lies behind the message")
-        return decode(view[_HEAD:end], ArrayReader(behind, views=self._views))
+        return decoder(ArrayReader(behind, views=self._views))(view[_HEAD:end])

@@ -169,31 +169,35 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     view = memoryview(data).cast("B")
     if seal.flags and type(view.obj) is not bytes:
         view = memoryview(bytes(view))
-    if len(view) < _HEAD.size or view[: len(_MAGIC)] != _MAGIC:
+    length = len(view)
+    if length < _HEAD.size:
         return Damage.FOREIGN
-    _, version, flags, codec, compression, *rest = _HEAD.unpack_from(view)
+    magic, version, flags, codec, compression, *rest = _HEAD.unpack_from(view)
     created, fresh, stale, took, check, tags_size, size, raised = rest
+    if magic != _MAGIC:
+        return Damage.FOREIGN
     if version != _VERSION:
         return Damage.VERSION
     end = _HEAD.size + tags_size + _CHECKSUM.size
     end += -end % _ALIGNED
-    if end + size != len(view):
+    if end + size != length:
         return Damage.BROKEN
     name = _named(key)
-    bare = view[: end - _CHECKSUM.size]
-    if _CHECKSUM.unpack_from(view, len(bare)) != (crc32(bare, crc32(name)),):
+    bare = end - _CHECKSUM.size
+    if _CHECKSUM.unpack_from(view, bare)[0] != crc32(view[:bare], crc32(name)):
         return Damage.BROKEN
-    tags = _read_tags(view[_HEAD.size : _HEAD.size + tags_size])
-    if tags is None or any(map(isnan, rest[:4])):
+    tags = _read_tags(view[_HEAD.size : _HEAD.size + tags_size]) if tags_size else {}
+    if tags is None or isnan(created) or isnan(fresh) or isnan(stale) or isnan(took):
         return Damage.BROKEN
     if flags & ~_CHECKED != seal.flags:
         return Damage.SEAL
-    sealed = view[end:]
-    if flags & _CHECKED and crc32(sealed) != check:
+    payload: Bytes | None = view[end:]
+    if flags & _CHECKED and crc32(payload) != check:
         return Damage.BROKEN
-    payload = seal.open(_context(name, view[:end]), sealed)
-    if payload is None:
-        return Damage.TAMPERED
+    if seal is not UNSEALED:
+        payload = seal.open(_context(name, view[:end]), payload)
+        if payload is None:
+            return Damage.TAMPERED
     return Record(payload, codec, compression, created, fresh, stale, tags, took, raised)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..errors import SerializationError
 from .compression import ABOVE, compression_named
 from .named import codec_named
-from .record import Damage, Record, in_pieces, pieces, unpack
+from .record import Damage, Record, pieces, unpack
 from .seal import UNSEALED, seal_of
 
 TYPE_CHECKING = False
@@ -149,18 +149,23 @@ class Transcoder:
     def open(self, key: str, data: Bytes) -> Record | Damage:
         """The first half of `load`: all but the value, to be looked at before it is made."""
         record = unpack(data, key, self._seal)
-        if isinstance(record, Record) and record.codec != self._codec.id:
+        if type(record) is Record and record.codec != self._codec.id:
             return Damage.CODEC
         return record
 
     def read(self, record: Record) -> Loaded | Damage:
         """The second half of `load`: the value too."""
-        (stored,) = in_pieces(record.payload)
-        payload = self._compression.unpack(record.compression, stored)
-        if isinstance(payload, Damage):
-            return payload
+        value = self.value(record)
+        return value if isinstance(value, Damage) else Loaded(value, *record[3:])
+
+    def value(self, record: Record) -> Any:
+        """The value of a record that was opened, alone; or the `Damage` why there is none."""
+        payload: Any = record.payload  # in one piece, as it was read
+        if record.compression:
+            payload = self._compression.unpack(record.compression, payload)
+            if isinstance(payload, Damage):
+                return payload
         try:
-            value = self._codec.decode(payload)
+            return self._codec.decode(payload)
         except Exception:  # of a SerializationError, or what a codec of one's own lets through
             return Damage.VALUE
-        return Loaded(value, *record[3:])
