@@ -191,13 +191,13 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
         return Damage.BROKEN
     if flags & ~_CHECKED != seal.flags:
         return Damage.SEAL
-    payload: Bytes | None = view[end:]
-    if flags & _CHECKED and crc32(payload) != check:
+    sealed = view[end:]
+    if flags & _CHECKED and crc32(sealed) != check:
         return Damage.BROKEN
-    if seal is not UNSEALED:
-        payload = seal.open(_context(name, view[:end]), payload)
-        if payload is None:
-            return Damage.TAMPERED
+    plain = seal is UNSEALED
+    payload = sealed if plain else seal.open(_context(name, view[:end]), sealed)
+    if payload is None:
+        return Damage.TAMPERED
     return Record(payload, codec, compression, created, fresh, stale, tags, took, raised)
 
 
