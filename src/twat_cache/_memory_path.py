@@ -9,7 +9,7 @@ from ._path import Path, early_of
 from ._recipe import label_of
 from ._run.call import Call
 from ._run.tally import Tally
-from ._stores.in_table import TableStore, TimedTableStore, _Raised
+from ._stores.in_table import PlainTableStore, TableStore, TimedTableStore, _Raised
 from ._tagging import tags_of_calls
 
 TYPE_CHECKING = False
@@ -68,6 +68,8 @@ class MemoryPath:
                 tags=tags,
                 alike=alike,
             )
+        elif alike and tags is None and recipe.copier is None:
+            self.store = PlainTableStore(table, decided)
         else:
             self.store = TableStore(table, decided, recipe.copier, tags=tags, alike=alike)
         self.path = Path(recipe, self.store, self.tally, single=single, copier=recipe.copier)

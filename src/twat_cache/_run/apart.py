@@ -6,6 +6,7 @@ for; what somebody waits for gets a thread at once.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from contextvars import copy_context
 
 from .drive import arun, disguised, run
@@ -80,7 +81,7 @@ def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
     try:
         if is_apart:
             stand_apart()
-        flight.lead(None)
+        flight.mark = get_ident()
         flight.value = run(steps)
     except BaseException as error:
         flight.error = disguised(error)
@@ -92,7 +93,8 @@ def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
 async def _ago(steps: Steps[Any], flight: Flight, is_apart: bool) -> Any:
     if is_apart:
         stand_apart()
-    flight.lead(flight.loop)
+    if flight.loop is not None:
+        flight.lead(flight.loop)
     del flight  # as above
     return await arun(steps)
 

@@ -88,7 +88,8 @@ class Call:
         kwargs: And those by name.
         is_forced: Whether to compute, whatever there is.
         is_behind: Whether it is computed in the background, where nobody waits for it.
-        loop: The event loop that the call is awaited in.
+        is_awaited: Whether the function is a coroutine function.
+        loop: The event loop that it is awaited in, if there is one.
         is_alone: Whether nobody shares its computation, and nothing goes on in the background.
         found: What a store has for it, once that was looked up.
         is_looked_up: Whether it was.
@@ -107,6 +108,7 @@ class Call:
         "found",
         "function",
         "is_alone",
+        "is_awaited",
         "is_behind",
         "is_forced",
         "is_looked_up",
@@ -137,7 +139,7 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.is_forced = is_forced
-        self.is_behind = self.is_alone = self.is_looked_up = False
+        self.is_behind = self.is_alone = self.is_awaited = self.is_looked_up = False
         self.loop: AbstractEventLoop | None = None
         self.found: Found | None = None
         self.origin = LOADED

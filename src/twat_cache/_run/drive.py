@@ -53,13 +53,30 @@ def original(error: BaseException) -> BaseException:
 
 def run(steps: Steps[T]) -> T:
     """Goes through the steps in this thread; gives or raises what they come to."""
-    send = steps.send
-    effect: Effect | None = None
     try:
-        effect = send(None)
+        effect = steps.send(None)
+    except StopIteration as end:  # they had nothing to wait for
+        value: T = end.value
+        return value
+    except Halted as halted:
+        stop = halted.error
+    else:
+        try:
+            return _run(steps, effect)
+        finally:
+            del effect  # what is raised refers to this frame, and an effect may to what is raised
+    try:
+        raise stop
+    finally:
+        del stop  # as above
+
+
+def _run(steps: Steps[T], effect: Effect | None) -> T:
+    send = steps.send
+    try:
         while True:
             try:
-                result = effect.run()
+                result = effect.run()  # type: ignore[union-attr]
             except BaseException as error:
                 effect = steps.throw(disguised(error))
             else:
@@ -70,7 +87,7 @@ def run(steps: Steps[T]) -> T:
     except Halted as halted:
         stop = halted.error
     finally:
-        effect = None  # what is raised refers to this frame, and an effect may to what is raised
+        effect = None
     try:
         raise stop  # type: ignore[possibly-undefined]
     finally:

@@ -45,13 +45,13 @@ class Flight:
         is_over: Whether it has ended.
         loop: The event loop that it depends on; None if there is none.
         task: The task that does nothing else.
-        mark: The mark of its leader.
+        mark: The mark of its leader; a thread sets it to its number.
     """
 
     __slots__ = ("_wakers", "error", "is_over", "loop", "mark", "task", "value")
 
     def __init__(self) -> None:
-        """Begins, led by whoever calls `lead` next."""
+        """Begins; who leads it says so."""
         self.value: Any = HANDED_OVER
         self.error: BaseException | None = None
         self.is_over = False
@@ -60,15 +60,8 @@ class Flight:
         self.mark: object = None
         self._wakers: list[Callable[[], object]] = []
 
-    def lead(self, loop: AbstractEventLoop | None) -> Token[Marks] | None:
-        """The caller computes, in this event loop if any; what it calls is part of this flight.
-
-        Returns:
-            What `leave` shall have afterwards.
-        """
-        if loop is None:
-            self.mark = get_ident()
-            return None
+    def lead(self, loop: AbstractEventLoop) -> Token[Marks]:
+        """A coroutine computes; what it calls until `leave` is part of this flight."""
         self.loop, self.mark = loop, object()
         return _led_here.set((*_led_here.get(), self.mark))
 
@@ -96,7 +89,7 @@ class Flight:
 
 
 def leave(token: Token[Marks]) -> None:
-    """Who called `lead` in an event loop has computed."""
+    """Who called `lead` has computed."""
     try:
         _led_here.reset(token)
     except ValueError:  # a coroutine that nobody finishes ends wherever it is collected

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Terms = Callable[[Any, Call], tuple[int | None, int]]
 
-__all__ = ["TableStore", "TimedTableStore"]
+__all__ = ["PlainTableStore", "TableStore", "TimedTableStore"]
 
 _MISSING: Any = object()
 _ALIKE: tuple[int | None, int] = (0, 1)
@@ -129,6 +129,33 @@ class TableStore:
             return land(flight, value, lasts, weight=weight, replace=replace)
         options = {"weight": weight, "replace": replace}
         return self._tags.land(tagged, land, flight, value, lasts, **options)  # type: ignore[union-attr]
+
+
+class PlainTableStore(TableStore):
+    """Results as they are, all alike and without tags: a shorter way for what most functions are.
+
+    Args:
+        table: As for `TableStore`.
+        terms: As for `TableStore`, where something overrides them.
+    """
+
+    def __init__(self, table: Table, terms: Terms) -> None:
+        super().__init__(table, terms, alike=True)
+
+    def depart(self, call: Call) -> Any:
+        """The table's own note."""
+        return self.table.depart(call.place)
+
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> None:
+        """Stores the result."""
+        if _overrides.find is None:
+            self.table.land(departed, value, replace=call.is_forced)
+        else:
+            super().keep(call, value, (departed, None), raised)
+
+    def abandon(self, departed: Any) -> None:
+        """Ends the note."""
+        self.table.abandon(departed)
 
 
 class TimedTableStore(TableStore):

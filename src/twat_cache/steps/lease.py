@@ -62,7 +62,7 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
         if call.is_forced and not call.is_behind:
             return None
         before = 0.0 if call.found is None else max(call.found.left, 0.0)
-        found = yield from store.look(call)
+        found: Found | None = yield from store.look(call)
         if found is None or found.left <= before:
             return None
         call.origin = STORED

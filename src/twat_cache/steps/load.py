@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from .. import events
-from .._run.drive import original
+from .._run.drive import disguised, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
         try:
             start = perf_counter()
             try:
-                value = yield call
+                if call.is_awaited:
+                    value = yield call
+                else:
+                    value = call.function(*call.args, **call.kwargs)
             except Exception as error:
                 failed(call, error, perf_counter() - start)
                 cause = original(error)
@@ -43,6 +46,8 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
                     if waits:
                         yield from kept
                 del cause  # it refers to this frame
+                if isinstance(error, StopIteration):
+                    raise disguised(error) from None
                 raise
             took = call.took = perf_counter() - start
             tally.loaded(took)

@@ -33,6 +33,7 @@ def observe(
                 tally.answered(call.origin)
 
     async def answer_awaited(call: Call) -> Any:
+        call.is_awaited = True
         call.loop = running_loop()
         call.is_alone = call.loop is None
         try:

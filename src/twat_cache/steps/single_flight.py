@@ -13,6 +13,7 @@ The first who misses a key *leads*; those who miss it meanwhile wait, and share 
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import perf_counter
 
 from .. import events
@@ -41,6 +42,7 @@ def single_flight(
             return (yield from inner(call))
         key = call.key
         mine = flight = Flight()
+        token = None
         try:  # from here on, since nobody may find a flight that will never end
             if call.is_forced:
                 flights[key] = mine
@@ -51,18 +53,21 @@ def single_flight(
                 if flight.error is not None or flight.value is not HANDED_OVER:
                     return joined(call, flight, start)
                 flights.remove(key, flight)
-            token = mine.lead(call.loop)
-            try:
-                value = mine.value = yield from inner(call)
-            except Exception as error:
-                mine.error = error
-                raise
-            finally:
-                if token is not None:
-                    leave(token)
+            if call.loop is None:
+                mine.mark = get_ident()
+            else:
+                token = mine.lead(call.loop)
+            value = mine.value = yield from inner(call)
+        except Exception as error:
+            mine.error = error
+            raise
+        else:
             return value
         finally:
-            flights.remove(key, mine)
+            if token is not None:
+                leave(token)
+            if flights.get(key) is mine:
+                flights.pop(key, None)  # or another's that came just now, which nobody joins then
             mine.end()
             del mine, flight  # exceptions refer to this frame, and they to exceptions
 

@@ -73,7 +73,7 @@ def test_an_outcome_is_a_value_or_a_copy_of_an_exception():
 
 def test_a_thread_does_not_wait_for_itself():
     flight = Flight()
-    flight.lead(None)
+    flight.mark = threading.get_ident()
     assert Join(flight).run() is False
 
 
@@ -84,7 +84,7 @@ def test_two_threads_do_not_wait_for_each_other():
         ready = threading.Barrier(2)
 
         def work(mine, other):
-            mine.lead(None)
+            mine.mark = threading.get_ident()
             ready.wait(PATIENCE)
             joined = Join(other).run()
             mine.end()
