@@ -114,13 +114,13 @@ def test_where_none_was_built_a_requirement_is_refused_with_what_to_do(copy):
 
 
 def test_a_core_of_this_release_is_taken(copy):
-    stand_in(copy, "from ._core_py import ABI, MARK, POLICIES, Gate, Table, gates")
+    stand_in(copy, "from ._core_py import ABI, MARK, POLICIES, Gate, Table, detour, gates")
     assert chosen(copy)[0] == "compiled"
 
 
 @pytest.mark.parametrize("abi", ["ABI = 0", "ABI = 1_000", "ABI = None", ""])
 def test_a_stale_core_is_not_used(copy, abi):
-    stand_in(copy, f"from ._core_py import MARK, POLICIES, Gate, Table, gates\n{abi}")
+    stand_in(copy, f"from ._core_py import MARK, POLICIES, Gate, Table, detour, gates\n{abi}")
     name, reason, _, _ = chosen(copy)
     assert name == "pure"
     assert "stale" in reason

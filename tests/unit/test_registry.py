@@ -40,11 +40,8 @@ def test_a_cache_of_any_decorator_is_known(tc):
 def test_a_table_alone_is_no_cache(tc):
     gate = tc._core.Gate(len, tc._core.Table(5))
     assert all(cache is not gate for cache in tc.caches())
-    assert set(map(type, tc.caches())) <= {
-        type(tc.mcache(len)),
-        type(tc.lru_cache(len)),
-        type(tc.acache(awaited)),
-    }
+    assert type(gate) not in set(map(type, tc.caches()))
+    assert all(callable(cache.cache_info) for cache in tc.caches())
 
 
 async def awaited():
