@@ -47,6 +47,8 @@ class Capabilities(NamedTuple):
     """Its methods are coroutine functions: it is an `AsyncEngine`."""
     pieces: bool = False
     """`put` and `add` take a value in pieces, too: a list of bytes that are stored as one."""
+    local: bool = False
+    """It answers from this machine, in microseconds, so that to ask twice costs next to nothing."""
 
 
 class Engine(Protocol):

@@ -35,6 +35,7 @@ __all__ = ["replay_kind_of_engines"]
 class ReplayEngineCached(EngineCached):
     """A generator function: calls and controls give generators of their own."""
 
+    _answers_as_stored = False
     _play: Any = staticmethod(replayed)
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:

@@ -26,7 +26,7 @@ PACKAGE = Path(twat_cache.__file__).parent
 FLOORS = {
     0: [
         "errors", "stats", "engine_types", "codec_types", "_option_types", "types", "event_types",
-        "config_types", "_duration", "_size",
+        "config_types", "_duration", "_size", "_missing",
     ],
     1: ["_core_py"],
     2: [
@@ -43,7 +43,7 @@ FLOORS = {
         "_tagging", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls",
         "_memory_path", "cached", "async_cached", "replay_cached", "_per_instance", "decorators",
         "_tables", "engine_controls", "engine_cached", "replay_engine_cached", "engine_decorators",
-        "_missing", "_loaders", "_operations", "stores",
+        "_loaders", "_operations", "stores",
     ],
     6: ["context", "__init__"],
     7: ["testing", "cli", "__main__"],

@@ -11,11 +11,12 @@ from math import inf
 from time import perf_counter
 
 from .. import events
+from .._missing import MISSING
 from .._run.call import Found
 from .._run.effects import ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
-from ..codecs.record import Damage, in_pieces
+from ..codecs.record import Damage, Record, in_pieces
 from ..errors import CacheOperationError, ConfigurationError, SerializationError
 from .changes import Changes
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .._run.drive import Steps
     from .._run.early import Early
     from .._run.tally import Tally
-    from ..codecs.record import Record
     from ..codecs.transcoder import Transcoder
     from ..engine_types import Bytes
     from .tokens import Tokens
@@ -92,6 +92,39 @@ class EngineStore:
         self._strict = strict
         self._changes = Changes()
         self._warned = False
+
+    # -- for a hit ----------------------------------------------------------------------------
+
+    @property
+    def is_glanced_at(self) -> bool:
+        """Whether to `glance` before going by the steps, which `look`.
+
+        Not at an engine that is far: what is missing would take two trips. Nor where a hit takes
+        more than a record that is fresh, which is asked of the engine or has to be decided.
+        """
+        can = self.engine.capabilities
+        is_simple = self._tags_of is None and self._idle is None and self._early is None
+        return can.local and not can.async_ and is_simple
+
+    def glance(self, place: str) -> Any:
+        """The value for the key if it is there, sound and fresh, and has no tags; else `MISSING`.
+
+        Tells nobody of what is wrong: who looks next will.
+        """
+        try:
+            (data,) = self.engine.get((place,))
+        except Exception:
+            return MISSING
+        if data is None:
+            return MISSING
+        transcoder = self._transcoder
+        record = transcoder.open(place, data)
+        if type(record) is not Record or record.tags or record.raised:
+            return MISSING
+        if record.fresh_until <= self._clock():
+            return MISSING
+        value = transcoder.value(record)
+        return MISSING if type(value) is Damage else value
 
     # -- for the miss path --------------------------------------------------------------------
 
@@ -222,20 +255,19 @@ class EngineStore:
             return None
         if record.raised > len(self._exceptions):
             return None
-        loaded = self._transcoder.read(record)
-        if isinstance(loaded, Damage):
-            self._tally.record_refused(self.engine, place, loaded.value)
+        value = self._transcoder.value(record)
+        if isinstance(value, Damage):
+            self._tally.record_refused(self.engine, place, value.value)
             return None
-        value = loaded.value
         if record.raised:
             value = put_together(self._exceptions[record.raised - 1][0], value)
             if value is None:
                 self._tally.record_refused(self.engine, place, Damage.VALUE.value)
                 return None
-        left = loaded.fresh_until - self._clock()
+        left = record.fresh_until - self._clock()
         margin = 0.0
-        if self._early is not None and loaded.fresh_until < inf:
-            margin = self._early.margin(loaded.fresh_until - loaded.created, loaded.took)
+        if self._early is not None and record.fresh_until < inf:
+            margin = self._early.margin(record.fresh_until - record.created, record.took)
         return Found(value, left, margin, record.raised, record.tags)
 
     def _record(

@@ -134,7 +134,7 @@ class DiskcacheEngine:
         clock: The wall-clock time in seconds.
     """
 
-    capabilities = Capabilities(swap=True, touch=True, shared=True)
+    capabilities = Capabilities(swap=True, touch=True, shared=True, local=True)
 
     def __init__(
         self,

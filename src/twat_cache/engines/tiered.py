@@ -48,7 +48,8 @@ class TieredEngine:
         self._changes = [0] * _STRIPES
         self._lock = ForkSafeLock()
         self._closed = False
-        self.capabilities = self._far.capabilities._replace(pieces=False)
+        local = all(tier.capabilities.local for tier in tiers)
+        self.capabilities = self._far.capabilities._replace(pieces=False, local=local)
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; each tier is asked for what those before it don't have."""

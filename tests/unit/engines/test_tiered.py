@@ -207,7 +207,14 @@ def test_all_tiers_are_closed_also_if_one_fails(far):
 def test_capabilities_are_those_of_the_furthest_tier(tmp_path):
     far = SqliteEngine(tmp_path / "store.db")
     tiers = TieredEngine([MappingEngine(), far])
-    assert tiers.capabilities == far.capabilities
+    assert tiers.capabilities == far.capabilities._replace(local=False)
+    tiers.close()
+
+
+def test_tiers_are_of_this_machine_if_all_are(tmp_path):
+    near, far = SqliteEngine(tmp_path / "near.db"), SqliteEngine(tmp_path / "far.db")
+    tiers = TieredEngine([near, far])
+    assert tiers.capabilities.local
     tiers.close()
 
 

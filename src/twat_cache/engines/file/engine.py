@@ -64,7 +64,9 @@ class FileEngine:
         self._size = None if bound is None else Size(self._folder, bound)
         self._writes = 0
         self._closed = False
-        self.capabilities = Capabilities(swap=True, touch=True, left=True, shared=True, pieces=True)
+        self.capabilities = Capabilities(
+            swap=True, touch=True, left=True, shared=True, pieces=True, local=True
+        )
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> FileEngine:

@@ -69,7 +69,7 @@ class SqliteEngine:
         self._upkeep = Upkeep(bound, self._beside)
         self._runner = Runner(self._path, setup, seconds(timeout))
         self.capabilities = Capabilities(
-            swap=True, touch=True, left=True, shared=self._path != MEMORY
+            swap=True, touch=True, left=True, shared=self._path != MEMORY, local=True
         )
         self.ping()
 
