@@ -21,7 +21,7 @@ from ._store_of import as_decided, engine_store, escaped, lasting, lasting_by_ha
 from ._stores.engine_shelf import added
 from ._stores.tier_shelf import TierShelf
 from ._tables import memory_shelf, near_shelf, tags_of_a_call
-from ._tiers import tiers_of
+from ._tiers import closed_engine, tiers_of
 from .config import settled
 from .errors import CacheKeyError, ConfigurationError, EngineError, refused
 
@@ -43,7 +43,8 @@ _OF_FUNCTIONS = (
     "typed", "key", "ignore", "unhashable", "method", "per_instance", "invalidate_by", "context",
     "generators", "tags",
 )  # fmt: skip
-_EVER = 1e11  # seconds: a ttl that options ask for which a store needs none for
+_OF_A_TTL = ("stale", "refresh_ahead", "beta", "soft_timeout", "jitter")
+_EVER = 1e11  # seconds
 _PATIENCE = 10.0  # seconds
 
 
@@ -293,9 +294,14 @@ class Operations:
         from .engine_decorators import ucache
 
         tiers = self._tiers
-        given = {name: value for name, value in self._options.items() if name != "name"}
+        left_out = {"name"}
         if tiers.far is not None:
-            given.pop("max_bytes", None)  # the engine is open, and has it
+            left_out.add("max_bytes")  # the engine is open, and has it
+        if self._options.get("ttl") is None and options.get("ttl") is None:
+            left_out.update(_OF_A_TTL)
+        if not options.get("tags") and not options.get("invalidate_by"):
+            left_out.add("tag_ttl")
+        given = {name: value for name, value in self._options.items() if name not in left_out}
         places = [*(["memory"] if tiers.near else []), *([] if tiers.far is None else [tiers.far])]
         decorate = ucache(places, **{**given, **options})
 
@@ -344,6 +350,8 @@ class Operations:
         yield from self._path.drain(_PATIENCE)
         forget_store(self)
         self._shelf = _Closed()
+        if self._far is not None:
+            self._far.engine = self._far.tokens.engine = closed_engine()
         if self._near is not None:
             self._near.table.close()
             self._near.table.resize(0)
@@ -368,11 +376,16 @@ def _always(_: object) -> bool:
 
 
 def _recipe(options: dict[str, Any]) -> Recipe:
-    """The options; what needs a ttl may come without one, since each value can bring its own."""
-    if options.get("ttl") is not None:
-        return Recipe(options)
-    recipe = Recipe({**options, "ttl": _EVER})
-    recipe.ttl = None
+    """The options, of which some need a ttl or tags: here each value may bring its own."""
+    given = dict(options)
+    is_timeless = given.get("ttl") is None
+    if is_timeless:
+        given["ttl"] = _EVER
+    if given.get("tag_ttl"):
+        given["tags"] = tags_of_a_call
+    recipe = Recipe(given)
+    if is_timeless:
+        recipe.ttl = None
     return recipe
 
 
