@@ -156,8 +156,8 @@ class Tokens:
 
 
 def in_use() -> list[Tokens]:
-    """One of those for each engine and prefix that are in use in this process."""
+    """One of those for each engine and prefix that caches of this process use."""
     with _lock:
-        everywhere = list(_everywhere)
+        everywhere = [tokens for tokens in list(_everywhere) if tokens.owner is not None]
     found = {(id(tokens.engine), tokens._prefix): tokens for tokens in everywhere}
     return list(found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from itertools import count
 
@@ -212,6 +213,7 @@ def test_dropping_a_tag_forgets_all_that_has_it_by_one_write(colour, cached, eng
     for x in range(10):
         colour.do(lambda x=x: f(x))
     engine.asked.clear()
+    gc.collect()  # caches of other tests, whose engines are closed
     invalidate_tags("odd:1")
     writes = [name for name, *_ in engine.asked if name != "get"]
     assert writes == ["put"]
@@ -241,6 +243,7 @@ def test_a_computation_in_flight_over_a_drop_leaves_nothing_behind(colour, engin
     f = colour.cached(ucache(engine, tags=["tag"], name=f"in flight {next(_numbers)}"), body)
     join = colour.start(lambda: f(1))
     until(lambda: runs)
+    gc.collect()  # caches of other tests, whose engines are closed
     invalidate_tags("tag")
     gate.set()
     assert join() == ["run 1"]
@@ -366,6 +369,28 @@ def test_a_computation_that_begins_while_a_change_is_on_its_way_is_not_kept(
     may_end.set()
     assert joins[0]() == ["run 2"]
     assert f(2) == ("by hand" if change == "put" else "run 3")
+
+
+@pytest.mark.parametrize("change", ["invalidate", "cache_clear"])
+def test_a_result_that_is_just_being_stored_when_it_is_invalidated_does_not_stay(
+    engine, clock, runs, monkeypatch, change
+):
+    """The last moment: it was looked whether the key was changed, and the record is on its way."""
+
+    @ucache(engine, clock=clock, name=f"last moment {next(_numbers)}")
+    def f(x):
+        runs.append(x)
+        return f"run {len(runs)}"
+
+    def slow(self, *args):
+        if len(runs) == 1:
+            f.invalidate(1) if change == "invalidate" else f.cache_clear()
+        return MappingEngine.put(self, *args)
+
+    monkeypatch.setattr(Troubled, "put", slow)
+    assert f(1) == "run 1"
+    assert f(1) == "run 2"
+    assert f(1) == "run 2"
 
 
 def test_an_older_result_does_not_take_the_place_of_a_newer_one(engine, clock, runs):
