@@ -137,7 +137,7 @@ class Join:
         self._seconds = None if seconds is None else min(seconds, _LONGEST)
 
     def run(self) -> bool:
-        """Blocks this thread."""
+        """Blocks this thread; for a thread, since no thread waits for a coroutine."""
         flight, seconds = self._flight, self._seconds
         marks = _begin_waiting(flight)
         if marks is None:
@@ -146,14 +146,8 @@ class Join:
         gate.acquire()
         flight._wakers.append(gate.release)
         try:
-            if flight.is_over:
-                return True
-            if seconds is not None:
-                gate.acquire(timeout=seconds)
-                return True
-            while not gate.acquire(timeout=-1 if flight.loop is None else _LOOK_AGAIN):
-                if flight.is_stranded():
-                    break
+            if not flight.is_over:
+                gate.acquire(timeout=-1 if seconds is None else seconds)
             return True
         finally:
             _end_waiting(flight, marks, gate.release)

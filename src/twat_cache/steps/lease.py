@@ -45,10 +45,11 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
             return (yield from inner(call))
         try:
             found = yield from newer(call)  # who had the lease may have stored just before
-            if found is not None:
-                return found.answer()
-            call.lease = partial(leases.is_held, held)
-            value = yield from inner(call)
+            if found is None:
+                call.lease = partial(leases.is_held, held)
+                value = yield from inner(call)
+            else:
+                value = found.answer()
         except GeneratorExit:  # nothing can be waited for any more
             raise
         except BaseException:

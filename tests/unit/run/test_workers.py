@@ -82,7 +82,9 @@ def test_work_may_wait_for_all_other_work():
     assert came == [True]
 
 
-def test_work_that_is_done_is_let_go():
+def test_work_that_is_done_is_let_go(monkeypatch):
+    monkeypatch.setattr(module, "_IDLE", 10 * PATIENCE)
+
     class Thing:
         pass
 

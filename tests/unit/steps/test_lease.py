@@ -266,3 +266,31 @@ def test_after_a_lease_was_too_short_the_next_ones_are_longer(tc, engine, clock)
     assert run(leases.is_held(other, 0.0))
     run(leases.give_back(other))
     assert run(leases.take("key")) is not None
+
+
+def test_who_takes_a_lease_looks_whether_another_has_computed_just_before(tc, clock):
+    """Between its look and its lease another may have come and gone."""
+    module = import_module(f"{tc.__name__}.engines.mapping")
+
+    class Shared(module.MappingEngine):
+        capabilities = module.MappingEngine.capabilities._replace(shared=True)
+        __slots__ = ("before",)
+
+        def add(self, key, value, ttl):
+            before, self.before = self.before, None
+            if before is not None:
+                before()
+            return super().add(key, value, ttl)
+
+    def body(x):
+        runs.append(x)
+        return f"run {len(runs)}"
+
+    runs = []
+    engine = Shared(clock=lambda: clock.now / 1e9)
+    options = {"single_flight": "process", "name": "just before", "clock": clock}
+    one, other = (tc.ucache(engine, **options)(body) for _ in range(2))
+    engine.before = lambda: one(1)
+    assert other(1) == "run 1"
+    assert runs == [1]
+    assert list(engine.scan("~lease")) == []

@@ -229,6 +229,64 @@ def test_a_refresh_cut_off_with_its_event_loop_is_made_up_for(decorator, clock):
     assert asyncio.run(main()) >= 2
 
 
+def test_a_refresh_in_an_event_loop_that_has_stopped_is_made_up_for(decorator, clock):
+    runs = []
+
+    async def f(x):
+        runs.append(x)
+        if len(runs) == 2:
+            await asyncio.Event().wait()
+        return f"run {len(runs)}"
+
+    f = decorator(ttl=10, stale=1000)(f)
+    assert asyncio.run(f(1)) == "run 1"
+    clock.advance(15)
+    stopped = asyncio.new_event_loop()
+    try:
+        assert stopped.run_until_complete(f(1)) == "run 1"
+        stopped.run_until_complete(asyncio.sleep(0.05))
+        assert len(runs) == 2
+
+        async def main():
+            assert await f(1) == "run 1"
+            await asyncio.sleep(0.1)
+            return await f(1)
+
+        assert asyncio.run(main()) == "run 3"
+        for task in asyncio.all_tasks(stopped):
+            task.cancel()
+        stopped.run_until_complete(asyncio.sleep(0.01))
+    finally:
+        stopped.close()
+
+
+def test_a_refresh_may_wait_for_who_began_it(tc, clock):
+    """The call that found the stale value doesn't wait for the new one, so no circle closes."""
+    runs = []
+
+    @tc.mcache
+    async def outer(x):
+        runs.append("outer")
+        assert await inner(x) == "old"
+        await asyncio.sleep(0.05)
+        return "outer"
+
+    @tc.mcache(ttl=10, stale=20, clock=clock)
+    async def inner(x):
+        runs.append("inner")
+        return "old" if runs == ["inner"] else ["new", await outer(x)]
+
+    async def main():
+        await inner(1)
+        clock.advance(15)
+        assert await outer(1) == "outer"
+        await asyncio.sleep(0.01)
+        assert await inner(1) == ["new", "outer"]
+
+    asyncio.run(main())
+    assert runs == ["inner", "outer", "inner"]
+
+
 def test_without_an_event_loop_a_stale_value_is_computed_anew_at_once(decorator, clock):
     async def f(x):
         runs.append(x)
