@@ -94,8 +94,8 @@ class Statement:
         "page_size = 4096", "journal_mode = WAL", "synchronous = NORMAL",
         "wal_autocheckpoint = 8000", "cache_size = -16384", "temp_store = MEMORY",
     )  # fmt: skip
-    _GET = "SELECT value FROM t WHERE id = ?1"
-    _PUT = "INSERT INTO t VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET value = ?2"
+    _GET = "SELECT value FROM t WHERE id = ?"
+    _PUT = "INSERT INTO t VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value"
 
     def __init__(self, file: str, keys: Sequence[str]) -> None:
         os.makedirs(os.path.dirname(file), exist_ok=True)

@@ -23,11 +23,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from statistics import fmean, quantiles
+from statistics import fmean, median, quantiles
 from typing import Any, NamedTuple
 
 from benchmarks.machine import machine
-from benchmarks.measure import Spread
+from benchmarks.measure import Spread, ratio
 from benchmarks.store_contestants import NAMES
 from benchmarks.store_races import Field, Work
 from benchmarks.tables import render
@@ -49,7 +49,7 @@ RACES = {
     "set": Race(Field.puts),
     "set, same bytes": Race(Field.puts_again),
     "batched set": Race(Field.batches),
-    "two: get": Race(Field.gets, beside=True),
+    "two: get": Race(Field.gets_timed, beside=True),
     "two: set": Race(Field.puts_timed, beside=True),
 }
 
@@ -76,10 +76,10 @@ class Row(NamedTuple):
         if self.p99:
             a, b = last_percentile(ours), last_percentile(theirs)
             return Spread.of([a / b]), a / b, f"{a / 1e3:.0f} : {b / 1e3:.0f}"
-        mine, other = [fmean(x) for x in ours], [fmean(x) for x in theirs]
-        spread = Spread.of([a / b for a, b in zip(mine, other, strict=True)])
+        mine, other = [median(x) for x in ours], [median(x) for x in theirs]
+        spread = ratio(mine, other)
         micros = f"{Spread.of(mine).median / 1e3:.1f} : {Spread.of(other).median / 1e3:.1f}"
-        return spread, sum(mine) / sum(other), micros
+        return spread, sum(map(fmean, ours)) / sum(map(fmean, theirs)), micros
 
 
 def last_percentile(rounds: list[list[float]]) -> float:

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from twat_cache import ConfigurationError, EngineError, EngineTimeoutError, PathError, open_engine
-from twat_cache.engines.sqlite import SqliteEngine, holding, sessions
+from twat_cache.engines.sqlite import SqliteEngine, holding, session, sessions
 from twat_cache.testing import EngineSuite, FakeClock
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")
@@ -426,6 +426,32 @@ def test_puts_in_a_row_survive_those_of_another_engine(path, engine):
     other.close()
 
 
+def test_a_look_at_the_file_keeps_no_old_snapshot(path, engine, monkeypatch):
+    monkeypatch.setattr(session, "_SURE", 0.000_5)
+    other = SqliteEngine(path)
+    for number in range(100):
+        engine.put({"key": b"%d" % number}, None)
+        read_often(other, b"%d" % number)
+    other.close()
+
+
+def test_a_put_between_ours_and_its_number_is_seen(path, engine, monkeypatch):
+    other = SqliteEngine(path)
+    for number in range(BURST):
+        engine.put({"key": b"%d" % number}, None)
+    mine = engine._runner._sessions.here.session
+    number = mine._new_number
+
+    def late():
+        other.put({"key": b"other's"}, None)
+        return number()
+
+    monkeypatch.setattr(mine, "_new_number", late)
+    engine.put({"key": b"mine"}, None)
+    assert engine.get(["key"]) == [b"other's"]
+    other.close()
+
+
 def test_a_program_of_another_kind_is_seen_soon(path, engine):
     engine.put({"key": b"1"}, None)
     read_often(engine, b"1")
@@ -451,13 +477,13 @@ def test_an_engine_at_rest_keeps_no_log_from_being_begun_anew(path, engine):
 def test_a_get_that_was_interrupted_leaves_nothing_behind(path, engine):
     other = SqliteEngine(path)
     engine.put({"key": b"1", "more": b"1"}, None)
-    session = engine._runner._sessions.here.session
+    mine = engine._runner._sessions.here.session
     for look in (lambda: engine.get(["key", "more"])[0], lambda: engine.get(["key"])[0]):
-        session.execute("SELECT key FROM entries")  # its rows were never fetched
+        mine.execute("SELECT key FROM entries")  # its rows were never fetched
         other.put({"key": b"2"}, None)
         assert look() == b"2"
         engine.put({"key": b"1"}, None)
-    session.execute("SELECT key FROM entries")
+    mine.execute("SELECT key FROM entries")
     other.put({"key": b"3"}, None)
     engine.put({"more": b"3"}, None)
     read_often(engine, b"3")

@@ -22,24 +22,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Index"]
 
-_OLD_LEFT = """
+_LENGTH = "coalesce(CAST(substr({}.file, 34) AS INTEGER), 0)"
+_NEW, _OLD = _LENGTH.format("new"), _LENGTH.format("old")
+_INSERTED = f"""
+CREATE TRIGGER IF NOT EXISTS inserted AFTER INSERT ON entries WHEN new.file IS NOT NULL
 BEGIN
-    INSERT INTO orphans (name) VALUES (old.file);
-    UPDATE spilled SET bytes = bytes - old.value;
+    UPDATE spilled SET bytes = bytes + {_NEW};
 END
-"""
-_NEW_CAME = "BEGIN UPDATE spilled SET bytes = bytes + new.value; END"
-_OLD = "old.file IS NOT NULL"
-_NEW = "new.file IS NOT NULL"
-_TRIGGER = "CREATE TRIGGER IF NOT EXISTS"
-_GET = (
-    "SELECT key, CASE WHEN file IS NULL THEN value ELSE file || ' ' || value END, expires"
-    " FROM entries WHERE id = ?1"
-)
+"""  # noqa: S608
+_DELETED = f"""
+CREATE TRIGGER IF NOT EXISTS deleted AFTER DELETE ON entries WHEN old.file IS NOT NULL
+BEGIN
+    INSERT INTO orphans (pointer) VALUES (old.file);
+    UPDATE spilled SET bytes = bytes - {_OLD};
+END
+"""  # noqa: S608
+_CHANGED = f"""
+CREATE TRIGGER IF NOT EXISTS changed AFTER UPDATE OF file ON entries
+WHEN old.file IS NOT NULL OR new.file IS NOT NULL
+BEGIN
+    INSERT INTO orphans (pointer) SELECT old.file WHERE old.file IS NOT NULL;
+    UPDATE spilled SET bytes = bytes + {_NEW} - {_OLD};
+END
+"""  # noqa: S608
+# No trigger may name the value: then each put would first read the old one.
+
+_GET = "SELECT key, coalesce(file, value), expires FROM entries WHERE id = ?"
 _PUT = f"{sql.PUT}, file = NULL"
 _PUT_FILE = (
-    "INSERT INTO entries (id, key, expires, used, value, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-    " ON CONFLICT (id) DO UPDATE SET key = ?2, expires = ?3, used = ?4, value = ?5, file = ?6"
+    "INSERT INTO entries (id, key, expires, used, value, file) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET key = excluded.key, expires = excluded.expires,"
+    " used = excluded.used, value = excluded.value, file = excluded.file"
 )
 
 _STEP = 200
@@ -54,12 +67,11 @@ class Index(SqliteEngine):
     """Its values are bytes, or texts: those of `pointer`."""
 
     _setup = (
-        "CREATE TABLE IF NOT EXISTS orphans (name TEXT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS orphans (pointer TEXT NOT NULL)",
         "CREATE TABLE IF NOT EXISTS spilled AS SELECT 0 AS bytes",
-        f"{_TRIGGER} deleted AFTER DELETE ON entries WHEN {_OLD} {_OLD_LEFT}",
-        f"{_TRIGGER} inserted AFTER INSERT ON entries WHEN {_NEW} {_NEW_CAME}",
-        f"{_TRIGGER} changed_old AFTER UPDATE OF file ON entries WHEN {_OLD} {_OLD_LEFT}",
-        f"{_TRIGGER} changed_new AFTER UPDATE OF file ON entries WHEN {_NEW} {_NEW_CAME}",
+        _INSERTED,
+        _DELETED,
+        _CHANGED,
     )
     _get = _GET
     _put = _PUT
@@ -83,28 +95,32 @@ class Index(SqliteEngine):
 
     def _row(self, key: str, value: Any, now: float, expires: float) -> tuple[Any, ...]:
         if type(value) is str:
-            return *sql.row_of(key), expires, now, length_of(value), name_of(value)
+            return *sql.row_of(key), expires, now, b"", value
         return super()._row(key, value, now, expires)
+
+    def _size(self, row: tuple[Any, ...]) -> int:
+        return super()._size(row) + (0 if len(row) == 5 else length_of(row[5]))
 
     def _statement(self, row: tuple[Any, ...]) -> str:
         return _PUT if len(row) == 5 else _PUT_FILE
 
 
 def _orphans(db: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in db.execute("SELECT name FROM orphans LIMIT ?", (_STEP,))]
+    found = db.execute("SELECT pointer FROM orphans LIMIT ?", (_STEP,))
+    return [name_of(pointer) for (pointer,) in found]
 
 
 def _forget(db: sqlite3.Connection, names: list[str]) -> None:
     gone = set(names)
     with transaction(db):
-        found = db.execute("SELECT rowid, name FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
-        rows = [(row,) for row, name in found if name in gone]
+        found = db.execute("SELECT rowid, pointer FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
+        rows = [(row,) for row, pointer in found if name_of(pointer) in gone]
         db.executemany("DELETE FROM orphans WHERE rowid = ?", rows)
 
 
 def _wants(db: sqlite3.Connection, name: str) -> bool:
     found = db.execute("SELECT file FROM entries WHERE id = ?", (row_of(name),)).fetchone()
-    return bool(found == (name,))
+    return found is not None and found[0] is not None and name_of(found[0]) == name
 
 
 assert sql.FORMAT == 2, "the triggers know the table's columns"  # noqa: S101

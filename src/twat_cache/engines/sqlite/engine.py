@@ -114,7 +114,7 @@ class SqliteEngine:
             return
         now = self._clock()
         for key, value in items.items():
-            row = self._row(key, value, now, inf if ttl is None else now + ttl)
+            row = sql.row_for(key, value, now, inf if ttl is None else now + ttl)
             self._upkeep.credit -= self._upkeep.cost + len(row[4])
             if self._upkeep.credit > 0:
                 self._runner.change(self._put, row)
@@ -165,7 +165,7 @@ class SqliteEngine:
         now = self._clock()
         expires = inf if ttl is None else now + ttl
         return self._runner.write(
-            _execute_all, sql.TOUCH, [(*sql.row_of(key), now, expires) for key in keys]
+            _execute_all, sql.TOUCH, [(expires, *sql.row_of(key), now) for key in keys]
         )
 
     def left(self, keys: Sequence[str]) -> list[float | None]:
@@ -184,8 +184,12 @@ class SqliteEngine:
         self._runner.first("SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 1)", ())
 
     def _row(self, key: str, value: Any, now: float, expires: float) -> tuple[Any, ...]:
-        """What `_put` takes."""
-        return *sql.row_of(key), expires, now, sql.bindable(value)
+        """What the statement for it takes."""
+        return sql.row_for(key, value, now, expires)
+
+    def _size(self, row: tuple[Any, ...]) -> int:
+        """What the row takes, in bytes, about."""
+        return sql.ROW_BYTES + len(row[1]) + len(row[4])
 
     def _statement(self, row: tuple[Any, ...]) -> str:  # noqa: ARG002
         """The statement that puts the row."""
@@ -193,7 +197,7 @@ class SqliteEngine:
 
     def _has_room(self, row: tuple[Any, ...]) -> bool:
         """Makes room for the row when it's time to; tells whether it fits at all."""
-        size = sql.size_of(row)
+        size = self._size(row)
         if self._upkeep.due(size):
             if size > self._bound:
                 return False
@@ -211,7 +215,7 @@ class SqliteEngine:
         total = 0
         for key, value in items.items():
             row = self._row(key, value, now, expires)
-            size = sql.size_of(row)
+            size = self._size(row)
             if size > self._bound:
                 self.drop([key])
                 continue
@@ -257,7 +261,7 @@ class SqliteEngine:
     def _scan(self, prefix: bytes) -> Iterator[str]:
         start = -(1 << 63)
         while True:
-            values = (start, len(prefix), prefix, self._clock(), _CHUNK)
+            values = (start, self._clock(), len(prefix), prefix, _CHUNK)
             found = self._runner.read(_all, sql.SCAN, values)
             for _, key in found:
                 yield sql.key_text(key)

@@ -21,7 +21,6 @@ __all__ = ["Runner"]
 
 T = TypeVar("T")
 
-_LOOK = 1.0
 _UNREACHABLE = (OSError, PathError)
 """What opening the file raises where it can't even be looked at."""
 _FAILURES = (sqlite3.Error, *_UNREACHABLE)
@@ -41,14 +40,13 @@ class Runner:
         self._path = path
         self._timeout = timeout
         self._sessions = Sessions(path, setup)
-        self._looked = monotonic()
 
     def first(self, statement: str, values: tuple[Any, ...]) -> Any:
         """The first row, or None: the short way to what is asked most often."""
         try:
             session = self._sessions.here.session
-            if session.seen != session.word[0]:
-                session = self._prepared(session)
+            if session.seen != session.word[0] and not session.look():
+                session = self._renewed()
             with session.lock:
                 session.execute(statement, values)
                 return session.fetchone()
@@ -60,8 +58,8 @@ class Runner:
         writing = self._sessions.writing
         try:
             session = self._sessions.here.session
-            if session.mine != session.word[0]:
-                session = self._prepared(session)
+            if session.mine != session.word[0] and not session.look():
+                session = self._renewed()
             if writing.acquire(False):
                 try:
                     with session.lock:
@@ -106,21 +104,19 @@ class Runner:
 
     def look(self, *, now: bool = False) -> None:
         """Once a second: whether the file is still there; if not, a new one is begun."""
-        if now or monotonic() - self._looked > _LOOK:
-            self._looked = monotonic()
+        if now or monotonic() > self._sessions.here.session.sure_until:
             self._sessions.renew_if_replaced()
 
     def close(self) -> None:
         """Closes the connections of all threads, each when it is at rest."""
         self._sessions.close()
 
-    def _prepared(self, session: Session) -> Session:
-        """This thread's session, after a look at what others did."""
-        if monotonic() - self._looked > _LOOK:
-            self.look()
-        if session.retired:
-            session = self._sessions.mine()
-        session.look()
+    def _renewed(self) -> Session:
+        """This thread's session, if the file is still there; else a new one on a new file."""
+        self._sessions.renew_if_replaced()
+        session = self._sessions.mine()
+        with session.lock:
+            session.leave()
         return session
 
     def _run(self, work: Callable[..., T], args: tuple[Any, ...], *, writes: bool) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from .holding import holders
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _STEADY = 8  # times in a row that nobody else wrote; then the next snapshot is held
+_SURE = 1.0  # seconds between two looks at the file
 _HOLD = "SELECT 1 FROM sqlite_master"
 
 
@@ -29,7 +31,7 @@ class Session:
 
     __slots__ = (
         "__weakref__", "_cursor", "_enough", "_held", "_known", "_new_number", "_steady", "db",
-        "execute", "fetchone", "identity", "lock", "mine", "retired", "seen", "word",
+        "execute", "fetchone", "identity", "lock", "mine", "retired", "seen", "sure_until", "word",
     )  # fmt: skip
 
     def __init__(self, db: sqlite3.Connection, identity: object, word: memoryview | None) -> None:
@@ -37,6 +39,8 @@ class Session:
         self.identity = identity
         self.lock = Lock()
         self.retired = False
+        self.sure_until = monotonic() + _SURE
+        """When to look whether the file is still there, or whether this one is retired."""
         self._cursor = db.cursor()
         self.execute = self._cursor.execute
         self.fetchone = self._cursor.fetchone
@@ -51,8 +55,14 @@ class Session:
         self._steady = 0
         self._enough = inf if word is None else _STEADY
 
-    def look(self) -> None:
-        """To be called when the snapshot isn't right: lets go of it, or takes one."""
+    def look(self) -> bool:
+        """To be called when the snapshot isn't right: lets go of it, or takes one.
+
+        Returns:
+            False when it is time to look whether the file is still there.
+        """
+        if monotonic() > self.sure_until:
+            return False
         number = self.word[0]
         if number != self._known:
             self._known = number
@@ -61,10 +71,16 @@ class Session:
             self._steady += 1
         else:
             self._hold(number)
-            return
+            return True
         if self._held is not None:
             with self.lock:
                 self.leave()
+        return True
+
+    def stay(self) -> None:
+        """To be called when the file was looked at."""
+        if not self.retired:
+            self.sure_until = monotonic() + _SURE
 
     def _hold(self, number: int) -> None:
         with self.lock:
@@ -123,6 +139,7 @@ class Session:
     def _close(self) -> None:
         if not self.retired:
             self.retired = True
+            self.sure_until = -inf
             self.leave()
             self._cursor.close()  # else its statement would keep the file open
             self.db.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -37,6 +38,10 @@ class _NoSession:
     seen = mine = None
     word = (0,)
     retired = True
+    sure_until = -inf
+
+    def look(self) -> bool:
+        return False
 
 
 class _Here(threading.local):
@@ -63,7 +68,10 @@ class Sessions:
         """Held by the thread that writes: threads queue here, not at the file."""
         self._closed = False
         self._paused = False
-        self._shared = Session(connect(path, setup), None, None) if path == MEMORY else None
+        self._shared: Session | None = None
+        if path == MEMORY:
+            self._shared = Session(connect(path, setup), None, None)
+            self._shared.sure_until = inf
         _every.add(self)
 
     def mine(self) -> Session:
@@ -99,6 +107,8 @@ class Sessions:
             identity = self._identity()
             if any(session.identity != identity for session in self._all):
                 self._retire()
+            for session in self._all:
+                session.stay()
 
     def set_aside(self, session: Session | None) -> None:
         """Gives a damaged file another name; threads open new connections when they need them.
@@ -145,6 +155,7 @@ class Sessions:
         if child:
             for session in list(self._all):
                 session.retired = True
+                session.sure_until = -inf
                 _leak(session)
             self._all.clear()
             self.here = _Here()

@@ -5,8 +5,8 @@ no second index is kept; the key stands in the row and is always compared. Two k
 one in 2⁶⁴ pairs, take each other's place, as any entry of a cache may have to go. A text as the key
 of a table `WITHOUT ROWID` took twice as long at 10 KB, where rows no longer fit their pages.
 
-`expires` is infinite for ever, `used` is when the row was last put or got. Where `file` names a
-file, that has the value, and `value` is its length.
+`expires` is infinite for ever, `used` is when the row was last put or got. `file` points to the
+file that has the value, if the row hasn't it: 32 characters, a space, and the length of the file.
 
 What is bound to a statement is an int, a float, a str or a bytearray wherever it can be: at each
 bytes and each None, Python's sqlite3 first looks for an adapter, which took 0.4 µs of a put's 11.
@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["bindable", "key_text", "row_of", "size_of"]
+__all__ = ["key_text", "row_for", "row_of"]
 
 APPLICATION_ID = 0x74776174  # "twat"
 FORMAT = 2
@@ -36,42 +36,43 @@ CREATE TABLE IF NOT EXISTS entries (
     expires REAL NOT NULL,
     used REAL NOT NULL,
     file TEXT,
-    value NOT NULL
+    value BLOB NOT NULL
 )
 """
 _MORTAL = "expires < 9e999"
 CREATE_EXPIRING = f"CREATE INDEX IF NOT EXISTS expiring ON entries (expires) WHERE {_MORTAL}"
 CREATE_RECENCY = "CREATE INDEX IF NOT EXISTS recency ON entries (used)"
 
-_THIS = "id = ?1 AND key = ?2 AND expires > ?3"
+_THIS = "id = ? AND key = ? AND expires > ?"
 
-GET = "SELECT key, value, expires FROM entries WHERE id = ?1"
-EXPIRES = "SELECT key, NULL, expires FROM entries WHERE id = ?1"
+GET = "SELECT key, value, expires FROM entries WHERE id = ?"
+EXPIRES = "SELECT key, NULL, expires FROM entries WHERE id = ?"
 PUT = (
-    "INSERT INTO entries (id, key, expires, used, value) VALUES (?1, ?2, ?3, ?4, ?5)"
-    " ON CONFLICT (id) DO UPDATE SET key = ?2, expires = ?3, used = ?4, value = ?5"
+    "INSERT INTO entries (id, key, expires, used, value) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET key = excluded.key, expires = excluded.expires,"
+    " used = excluded.used, value = excluded.value"
 )
-IF_NONE = " WHERE key != ?2 OR expires <= ?4"
+IF_NONE = " WHERE entries.key != excluded.key OR entries.expires <= excluded.used"
 """Behind a put: only in place of another key, or of one whose time is over."""
 DROP = f"DELETE FROM entries WHERE {_THIS}"  # noqa: S608
-TOUCH = f"UPDATE entries SET expires = ?4 WHERE {_THIS}"  # noqa: S608
+TOUCH = f"UPDATE entries SET expires = ? WHERE {_THIS}"  # noqa: S608
 SCAN = (
-    "SELECT id, key FROM entries WHERE id >= ?1 AND expires > ?4"
-    " AND (?2 = 0 OR substr(CAST(key AS BLOB), 1, ?2) = ?3) ORDER BY id LIMIT ?5"
+    "SELECT id, key FROM entries WHERE id >= ? AND expires > ?"
+    " AND coalesce(substr(CAST(key AS BLOB), 1, ?), x'') = ? ORDER BY id LIMIT ?"
 )
 
-USED = "UPDATE entries SET used = max(used, ?2) WHERE id = ?1"
-HAS_EXPIRED = f"SELECT 1 FROM entries WHERE expires <= ?1 AND {_MORTAL} LIMIT 1"  # noqa: S608
+USED = "UPDATE entries SET used = max(used, ?) WHERE id = ?"
+HAS_EXPIRED = f"SELECT 1 FROM entries WHERE expires <= ? AND {_MORTAL} LIMIT 1"  # noqa: S608
 DROP_EXPIRED = (
     "DELETE FROM entries WHERE id IN (SELECT id FROM entries"  # noqa: S608
-    f" WHERE expires <= ?1 AND {_MORTAL} ORDER BY expires LIMIT ?2)"
+    f" WHERE expires <= ? AND {_MORTAL} ORDER BY expires LIMIT ?)"
 )
 OLDEST = (
     f"SELECT id, {ROW_BYTES} + length(key)"  # noqa: S608
-    " + CASE WHEN file IS NULL THEN length(value) ELSE value END"
-    " FROM entries ORDER BY used LIMIT ?1"
+    " + length(value) + coalesce(CAST(substr(file, 34) AS INTEGER), 0)"
+    " FROM entries ORDER BY used LIMIT ?"
 )
-DROP_ID = "DELETE FROM entries WHERE id = ?1"
+DROP_ID = "DELETE FROM entries WHERE id = ?"
 
 _INT64 = Struct("<q").unpack
 _SMALL = 4096
@@ -95,14 +96,11 @@ def key_text(stored: str | bytes) -> str:
     return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
 
 
-def bindable(value: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-    """The value as it is bound fastest; `len` of it is its bytes."""
+def row_for(key: str, value: Any, used: float, expires: float) -> tuple[Any, ...]:
+    """What `PUT` takes; the length of its last is the value's in bytes."""
     if len(value) < _SMALL:
-        return bytearray(value)
-    return value.cast("B") if isinstance(value, memoryview) else value
-
-
-def size_of(row: tuple[Any, ...]) -> int:
-    """What the row of a put takes, in bytes, about; with the file that it names."""
-    value = row[4]
-    return ROW_BYTES + len(row[1]) + (value if type(value) is int else len(value))
+        value = bytearray(value)
+    elif type(value) is memoryview:
+        value = value.cast("B")
+    row, stored = row_of(key)
+    return row, stored, expires, used, value

@@ -79,7 +79,7 @@ class Upkeep:
             return
         try:
             with transaction(db):
-                db.executemany(sql.USED, list(uses.items()))
+                db.executemany(sql.USED, [(used, row) for row, used in uses.items()])
         except BaseException:
             with self._lock:
                 self._uses = {**uses, **self._uses}
