@@ -186,18 +186,19 @@ class EngineShelf(EngineStore):
     def depart_many(self, places: Sequence[str], tags: Collection[str]) -> Steps[Any]:
         """Notes that values for these keys are computed, all with these tags."""
         notes = {place: self._changes.depart(place) for place in places}
+        drops = self.tokens.drops
         try:
-            return notes, (yield from self._tokens(tags))
+            return notes, (yield from self._tokens(tags)), drops
         except Exception as error:
             self._tally.engine_failed(self.engine, places[0], "add", error)
-            return notes, None
+            return notes, None, drops
         except BaseException:  # nobody will abandon what never departed
-            self.abandon_many((notes, None))
+            self.abandon_many((notes, None, drops))
             raise
 
     def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
         """Keeps in one batch what was computed, of that what wasn't grounded."""
-        notes, tokens = departed
+        notes, tokens, drops = departed
         records, lives = {}, []
         for place, value in items.items() if tokens is not None else ():
             time = times[place]
@@ -208,7 +209,7 @@ class EngineShelf(EngineStore):
                 lives.append(life)
             except CacheOperationError as error:
                 self._refuse(place, value, error)
-        if not records:
+        if not records or (tokens and not (yield from self._are_valid(tokens, drops))):
             return
         try:
             yield ask(self.engine, "put", records, _longest(lives))

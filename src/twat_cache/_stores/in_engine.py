@@ -156,25 +156,26 @@ class EngineStore:
         """Notes that it begins, and the tokens that the record will have."""
         tags = self._tagged(call)
         note = self._changes.depart(call.place)
+        drops = self.tokens.drops
         if not tags:
-            return note, {}
+            return note, {}, drops
         asked = "get"
         try:
             found = call.extra
             if found is None or call.is_forced:
                 found = yield from self.tokens.read(tags)
             asked = "add"
-            return note, (yield from self.tokens.ensure(tags, found))
+            return note, (yield from self.tokens.ensure(tags, found)), drops
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, asked, error)
-            return note, None
+            return note, None, drops
         except BaseException:  # nobody will abandon what never departed
             self._changes.end(note)
             raise
 
     def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
         """Stores the record, unless the key was changed or the tokens couldn't be read."""
-        note, tokens = departed
+        note, tokens, drops = departed
         if tokens is None or note.grounded:
             return
         lasts: float | None
@@ -196,6 +197,8 @@ class EngineStore:
             return
         if call.lease is not None and not (yield from call.lease(call.took)):
             return
+        if tokens and not (yield from self._are_valid(tokens, drops)):
+            return
         start = perf_counter()
         try:
             yield ask(self.engine, "put", {call.place: data}, life)
@@ -211,6 +214,19 @@ class EngineStore:
             key = self._tally.shown(call)
             size = sum(memoryview(piece).nbytes for piece in in_pieces(data))
             events.emit(events.Stored(self._tally.name, key, name, took, size))
+
+    def _are_valid(self, tokens: Mapping[str, bytes], drops: int) -> Steps[bool]:
+        """Whether these are the tokens still, as far as this process has dropped tags since.
+
+        What was computed before such a drop would do no harm, but it might take the place of what
+        was computed after it.
+        """
+        if self.tokens.drops == drops:
+            return True
+        try:
+            return (yield from self.tokens.read(list(tokens))) == tokens
+        except Exception:
+            return False
 
     def abandon(self, departed: Any) -> None:
         """Ends the note."""
