@@ -167,6 +167,6 @@ class Call:
         """What the function returns or raises."""
         return self.function(*self.args, **self.kwargs)
 
-    async def arun(self) -> Any:
-        """What the coroutine function returns or raises."""
-        return await self.function(*self.args, **self.kwargs)
+    def arun(self) -> Any:
+        """What the coroutine function gives to be awaited: that itself, so it costs no other."""
+        return self.function(*self.args, **self.kwargs)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Generator
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     T = TypeVar("T")
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         def run(self) -> Any:
             """Waits in this thread; gives or raises what comes of it."""
 
-        async def arun(self) -> Any:
-            """Awaits; gives or raises what comes of it."""
+        def arun(self) -> Awaitable[Any]:
+            """To be awaited; gives or raises what comes of it."""
 
     Steps: TypeAlias = Generator[Effect, Any, T]
 

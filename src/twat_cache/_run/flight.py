@@ -257,7 +257,14 @@ if hasattr(os, "register_at_fork"):
 
 def running_loop() -> AbstractEventLoop | None:
     """The asyncio loop that runs in this thread; None if there is none."""
-    asyncio = sys.modules.get("asyncio")  # where it isn't loaded, no loop of it runs
-    find = getattr(asyncio, "_get_running_loop", None)  # or it is being loaded
-    loop: AbstractEventLoop | None = None if find is None else find()
-    return loop
+    find = _find
+    if find is None:
+        asyncio = sys.modules.get("asyncio")  # where it isn't loaded, no loop of it runs
+        find = getattr(asyncio, "_get_running_loop", None)  # or it is being loaded
+        if find is None:
+            return None
+        globals()["_find"] = find
+    return find()
+
+
+_find: Callable[[], AbstractEventLoop | None] | None = None
