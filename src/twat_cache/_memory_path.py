@@ -98,8 +98,8 @@ class MemoryPath:
         self, key: Any, value: Any, lasts: int | None, weight: int, call: tuple[Any, ...]
     ) -> None:
         """Stores a value by hand, for so many nanoseconds."""
-        self.forget(key)
         self.store.put(self.call(key, *call), value, lasts, weight)
+        self.forget(key)
 
 
 def answer(gate: Any, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -114,14 +114,14 @@ def answer_awaited(gate: Any, key: Any, args: tuple[Any, ...], kwargs: dict[str,
     return behind.path.ago(behind.call(key, args, kwargs))
 
 
-def index_of_tags(gate: Cached, label: str) -> TagIndex | None:
+def index_of_tags(gate: Cached, function: Any, label: str) -> TagIndex | None:
     """Which entries have which tags, if the options give them some."""
     recipe = gate._recipe
     if recipe.tags is None and not recipe.invalidate_by:
         return None
     from ._stores.tag_index import TagIndex
 
-    return TagIndex(tags_of_calls(recipe, gate._binding, label), gate._weak)
+    return TagIndex(tags_of_calls(recipe, function, gate._binding, label), gate._weak)
 
 
 def told(

@@ -19,12 +19,15 @@ _OURS = "\x1f"
 """What tags of arguments begin with, and no tag that anybody would type."""
 
 
-def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], Iterable[str]]:
+def tags_of_calls(
+    recipe: Recipe, function: Any, plan: Plan, label: str
+) -> Callable[[Call], Iterable[str]]:
     """What gives the tags of a call.
 
     Args:
         recipe: The options `tags` and `invalidate_by`.
-        plan: How arguments are bound.
+        function: What is called.
+        plan: How its arguments are bound.
         label: Tells the function's own tags from those of others.
 
     Raises:
@@ -46,10 +49,13 @@ def tags_of_calls(recipe: Recipe, plan: Plan, label: str) -> Callable[[Call], It
 
     if not places:
         return named
+    from ._keys.cold import defaults_of
+
+    defaults = defaults_of(function)  # as they are: a plan has only those that can be hashed
 
     def tags(call: Call) -> list[str]:
         own = [
-            _tag_of_argument(label, name, _argument(plan, index, call.args, call.kwargs))
+            _tag_of_argument(label, name, _argument(plan, index, call, defaults))
             for name, index in places.items()
         ]
         return [*named(call), *own]
@@ -107,11 +113,11 @@ def _place(plan: Plan, name: str) -> int:
     return plan.names.index(name)
 
 
-def _argument(plan: Plan, index: int, args: tuple[Any, ...], kwargs: Any) -> object:
+def _argument(plan: Plan, index: int, call: Call, defaults: dict[str, Any]) -> object:
     """What a call has as the parameter of this index."""
-    if index < min(len(args), plan.positional):
-        return args[index]
+    if index < min(len(call.args), plan.positional):
+        return call.args[index]
     name = plan.names[index]
-    if index >= plan.positional_only and name in kwargs:
-        return kwargs[name]
-    return plan.defaults[index]
+    if index >= plan.positional_only and name in call.kwargs:
+        return call.kwargs[name]
+    return defaults[name] if name in defaults else plan.defaults[index]

@@ -80,7 +80,7 @@ class Cached(Controls):
         if recipe.outlasts:
             from ._memory_path import index_of_tags, told
 
-            tags = index_of_tags(self, label_of(recipe, function))
+            tags = index_of_tags(self, function, label_of(recipe, function))
             options = {**options, "on_removal": told(self._listener, tags)}
         table = Table(recipe.maxsize, width=width, weak=self._weak, **options)
         if tags is not None:

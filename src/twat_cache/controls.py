@@ -183,8 +183,8 @@ class Controls(Wrapper):
 
         The function can still be called, and caches anew. Calls in flight store nothing.
         """
-        self._stop_joining()
         self.table.close()
+        self._stop_joining()
         self._forget_counts()
 
     def save(self, path: str | PathLike[str]) -> int:
@@ -254,8 +254,8 @@ class Controls(Wrapper):
 
     def cache_clear(self) -> None:
         """Forgets all entries and sets all counts to zero; calls in flight store nothing."""
-        self._stop_joining()
         super().cache_clear()
+        self._stop_joining()
         self._forget_counts()
 
     def invalidate_by(self, **argument: Any) -> Any:
@@ -274,9 +274,10 @@ class Controls(Wrapper):
         from ._tagging import tag_by
 
         tag = tag_by(self._label, self._label, self._recipe.invalidate_by, argument)
-        self._stop_joining()
         behind: Any = self._behind
-        return behind.tags.drop([tag])
+        dropped = behind.tags.drop([tag])
+        self._stop_joining()
+        return dropped
 
     # -- what the controls share --------------------------------------------------------------
 
@@ -309,8 +310,8 @@ class Controls(Wrapper):
     def _forget_tags(self, tags: Iterable[str]) -> None:
         """Forgets all entries with one of the tags."""
         if self._behind is not None and self._behind.tags is not None:
-            self._stop_joining()
             self._behind.tags.drop(tags)
+            self._stop_joining()
 
     def _stop_joining(self) -> None:
         """Nobody joins a computation that began before now."""
@@ -328,9 +329,10 @@ class Controls(Wrapper):
         behind = self._behind
         if behind is None:
             return self.table.discard(key)
-        behind.forget(key)
         found = behind.find(key)
-        return self.table.discard(key) or found is not None
+        self.table.discard(key)
+        behind.forget(key)  # afterwards: nobody joins what began before it was gone
+        return found is not None
 
     def _find(self, key: tuple[Any, ...]) -> Any:
         """What a call would be answered with."""

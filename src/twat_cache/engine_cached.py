@@ -83,7 +83,7 @@ class EngineCached(EngineControls):
         self._binding = plan
         tags = None
         if recipe.tags is not None or recipe.invalidate_by:
-            tags = tags_of_calls(recipe, plan, self._cold.prefix)
+            tags = tags_of_calls(recipe, function, plan, self._cold.prefix)
         self._tags = tags
         lasts = lasting(recipe)
         groups = (f"{escaped(recipe.namespace)}:", self._cold.prefix)

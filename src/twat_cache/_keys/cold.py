@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
     from typing import Any
 
-__all__ = ["ColdKeys"]
+__all__ = ["ColdKeys", "defaults_of"]
 
 _FORMAT = b"twat-cold-key-1"
 _SIZE = 16
@@ -86,7 +86,7 @@ class ColdKeys:
         self._key = key
         self._context = tuple(context)
         self._plan = plan = None if key is not None else read_plan(function, ignore=ignore)
-        self._defaults = _defaults(function)
+        self._defaults = defaults_of(function)
         names: list[Any] = [_ANSWER] if key is not None else ["*", "**"]
         if plan is not None:
             names = [name for i, name in enumerate(plan.names) if i not in plan.ignored]
@@ -194,7 +194,7 @@ def _source_version(function: Callable[..., Any]) -> str:
     return source_digest(plain)
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The defaults by parameter, as they are: a plan has only those that can be hashed."""
     plain = plain_function(function)
     if plain is None:
