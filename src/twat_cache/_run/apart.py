@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .drive import Steps
     from .flight import Flight
 
-__all__ = ["Start", "drain_tasks", "drain_threads"]
+__all__ = ["Start"]
 
 _MOST = 1000
 _behind = Workers(most=4, waiting=_MOST)
@@ -97,27 +97,3 @@ async def _ago(steps: Steps[Any], flight: Flight, is_apart: bool) -> Any:
         flight.lead(flight.loop)
     del flight  # as above
     return await arun(steps)
-
-
-def drain_threads(seconds: float | None = None) -> bool:
-    """Waits until all is done that threads do in the background; whether it was within the time.
-
-    Not for what went on past a `hard_timeout`: it may never end.
-    """
-    return _behind.drain(seconds)
-
-
-async def drain_tasks(seconds: float | None = None) -> bool:
-    """Likewise, for the tasks of this event loop; this task itself doesn't count."""
-    import asyncio
-
-    loop, me = asyncio.get_running_loop(), asyncio.current_task()
-    waited_for = [
-        task
-        for task, is_awaited in list(_tasks.items())
-        if not is_awaited and task is not me and task.get_loop() is loop
-    ]
-    if not waited_for:
-        return True
-    _, pending = await asyncio.wait(waited_for, timeout=seconds)
-    return not pending

@@ -7,7 +7,7 @@ some seconds ends. In a child process after a fork there are none, and new ones 
 from __future__ import annotations
 
 import os
-from _thread import RLock, get_ident
+from _thread import get_ident
 from collections import deque
 from threading import Condition, Thread
 from time import monotonic
@@ -37,8 +37,7 @@ class Workers:
         _pools.add(self)
 
     def _begin(self) -> None:
-        lock = RLock()  # a signal's handler or a finalizer may come upon a cached function in here
-        self._came, self._done = Condition(lock), Condition(lock)
+        self._came = Condition()  # re-entrant: a signal's handler may come upon a cached function
         self._work: deque[Callable[[], object]] = deque()
         self._threads = 0
         self._busy: set[int] = set()
@@ -72,20 +71,6 @@ class Workers:
             work()
         return True
 
-    def drain(self, seconds: float | None = None) -> bool:
-        """Waits until all work is done; tells whether it was, within so many seconds.
-
-        Work that waits for this itself doesn't count.
-        """
-        end = None if seconds is None else monotonic() + seconds
-        with self._done:
-            while self._work or self._busy - {get_ident()}:
-                left = None if end is None else end - monotonic()
-                if left is not None and left <= 0:
-                    return False
-                self._done.wait(left)
-        return True
-
     def _toil(self) -> None:
         me = get_ident()
         while (work := self._next(me)) is not None:
@@ -98,7 +83,6 @@ class Workers:
     def _next(self, me: int) -> Callable[[], object] | None:
         with self._came:
             self._busy.discard(me)
-            self._done.notify_all()
             end = monotonic() + _IDLE
             while not self._work:
                 left = end - monotonic()

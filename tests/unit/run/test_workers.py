@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from tests.fixtures.background import settle_pool
 from tests.fixtures.colours import PATIENCE, until
 from twat_cache._run import workers as module
 from twat_cache._run.workers import Workers
@@ -18,7 +19,7 @@ def test_work_is_done_by_daemons():
     done = []
     pool = Workers(most=2)
     assert pool.submit(lambda: done.append(threading.current_thread()))
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     assert [thread.daemon for thread in done] == [True]
     assert done[0] is not threading.current_thread()
 
@@ -29,7 +30,7 @@ def test_what_work_raises_disturbs_nobody():
     for error in (ValueError, SystemExit, KeyboardInterrupt):
         pool.submit(lambda error=error: raise_(error()))
     pool.submit(lambda: done.append(1))
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     assert done == [1]
 
 
@@ -48,9 +49,9 @@ def test_there_is_a_bound_to_threads_and_to_what_waits():
     pool = Workers(most=2, waiting=3)
     assert [pool.submit(work) for _ in range(7)] == [True] * 5 + [False] * 2
     until(lambda: len(running) == 2)
-    assert not pool.drain(0.01)
+    assert pool._busy
     gate.set()
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     assert len(running) == 5
     assert len(set(running)) <= 2
     assert pool.submit(work)
@@ -62,24 +63,13 @@ def test_threads_are_used_again_and_leave_when_there_is_nothing_to_do(monkeypatc
     pool = Workers(most=9)
     for _ in range(3):
         pool.submit(lambda: threads.append(threading.current_thread()))
-        assert pool.drain(PATIENCE)
+        settle_pool(pool)
     assert len(set(threads)) == 1
     threads[0].join(PATIENCE)
     assert not threads[0].is_alive()
     pool.submit(lambda: threads.append(threading.current_thread()))
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     assert threads[-1] is not threads[0]
-
-
-def test_work_may_wait_for_all_other_work():
-    gate = threading.Event()
-    came = []
-    pool = Workers(most=2)
-    pool.submit(lambda: gate.wait(PATIENCE))
-    pool.submit(lambda: came.append(pool.drain(PATIENCE)))
-    gate.set()
-    until(lambda: came)
-    assert came == [True]
 
 
 def test_work_that_is_done_is_let_go(monkeypatch):
@@ -93,7 +83,7 @@ def test_work_that_is_done_is_let_go(monkeypatch):
     gone = weakref.ref(thing)
     pool.submit(lambda thing=thing: None)
     del thing
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     until(lambda: gone() is None or gc.collect() < 0)
 
 
@@ -101,7 +91,7 @@ def test_work_may_make_more_work():
     done = []
     pool = Workers(most=1, waiting=9)
     pool.submit(lambda: pool.submit(lambda: done.append(1)))
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)
     assert done == [1]
 
 
@@ -117,7 +107,8 @@ def test_a_child_process_has_threads_of_its_own():
     if child == 0:
         done = []
         pool.submit(lambda: done.append(1))
-        os._exit(0 if pool.drain(PATIENCE) and done == [1] else 1)
+        settle_pool(pool)
+        os._exit(0 if done == [1] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     gate.set()
-    assert pool.drain(PATIENCE)
+    settle_pool(pool)

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.fixtures.background import settle_tasks, settle_threads
+
 # -- one value -------------------------------------------------------------------------------------
 
 
@@ -421,9 +423,9 @@ def settle(stores, cache):
 
     apart = import_module(f"{stores.tc.__name__}._run.apart")
     if stores.colour == "AsyncCache":
-        assert stores.loop.run_until_complete(apart.drain_tasks(20))
+        stores.loop.run_until_complete(settle_tasks(apart))
     else:
-        assert apart.drain_threads(20)
+        settle_threads(apart)
 
 
 def test_cache_if_is_asked_of_what_is_loaded_and_not_of_what_is_set(stores):
