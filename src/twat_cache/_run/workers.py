@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 from collections import deque
+from sys import is_finalizing
 from threading import Condition, Thread
 from time import monotonic
 from weakref import WeakSet
@@ -45,11 +46,14 @@ class Workers:
     def submit(self, work: Callable[[], object]) -> bool:
         """Has the work done by and by, and drops what it returns or raises.
 
-        Where no thread can be had, as when the interpreter is about to end, it is done at once.
+        Where no thread can be had, as when the interpreter ends, it is done at once.
 
         Returns:
             False if there is too much to do already; then it isn't done.
         """
+        if is_finalizing():  # threads still start, and never run
+            work()
+            return True
         with self._came:
             is_one_free = self._threads - len(self._busy) > len(self._work)
             is_full = self._threads >= self._most

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -93,6 +95,28 @@ def test_work_may_make_more_work():
     pool.submit(lambda: pool.submit(lambda: done.append(1)))
     settle_pool(pool)
     assert done == [1]
+
+
+AT_THE_END = """
+from twat_cache._run.workers import Workers
+
+pool = Workers(most=2)
+pool.submit(lambda: None)
+
+class Last:
+    def __del__(self, pool=pool):
+        pool.submit(lambda: print("destructor", flush=True))
+
+last = Last()
+"""
+
+
+def test_work_of_the_end_of_the_interpreter_is_done():
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "destructor" in done.stdout
+    assert done.stderr == ""
 
 
 @pytest.mark.thread_unsafe(reason="forks")
