@@ -14,7 +14,7 @@ _LONGEST = 100
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
 
 
-def get_cache_path(folder_name: str | None = None) -> str:
+def get_cache_path(folder_name: str | os.PathLike[str] | None = None) -> str:
     """The folder of a local store, as an absolute path; nothing is made.
 
     It lies in the user's cache directory, as the platform has it, or in that which the environment

@@ -3,139 +3,47 @@
 from __future__ import annotations
 
 from functools import cached_property
-from threading import RLock
-from weakref import WeakSet, finalize
 
-from ._counted import counted
-from ._engine_options import judge_codec, refuse_async, refuse_what_engines_lack
-from ._keys.digests import digest_of_own
+from ._engine_options import refuse_async
 from ._loaders import LoadMany, loading
-from ._path import Path
-from ._recipe import Recipe
-from ._registry import forget_store, note_store
 from ._run.call import Call
 from ._run.drive import run
 from ._run.effects import ask
-from ._run.tally import Tally
-from ._store_of import as_decided, engine_store, escaped, lasting, lasting_by_hand
+from ._store_of import lasting_by_hand
+from ._store_parts import Parts
 from ._stores.engine_shelf import added
-from ._stores.tier_shelf import TierShelf
-from ._tables import memory_shelf, near_shelf, tags_of_a_call
-from ._tiers import closed_engine, tiers_of
-from .config import settled
-from .errors import CacheKeyError, ConfigurationError, EngineError, refused
+from .errors import CacheKeyError, EngineError, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, ParamSpec, TypeVar
 
-    from ._core import Table
-    from ._listener import Listener
+    from typing_extensions import Unpack
+
+    from . import types as t
     from ._run.drive import Steps
-    from ._stores.engine_shelf import EngineShelf
-    from ._stores.table_shelf import TableShelf
-    from .stats import Stats
+    from .config_types import ConfigOptions
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+if not TYPE_CHECKING:
+
+    def overload(signature):
+        """Drops a signature that is there for type checkers only."""
+
+
+else:
+    from typing import overload
 
 __all__ = ["Operations"]
 
-_OF_FUNCTIONS = (
-    "typed", "key", "ignore", "unhashable", "method", "per_instance", "invalidate_by", "context",
-    "generators", "tags",
-)  # fmt: skip
 _OF_A_TTL = ("stale", "refresh_ahead", "beta", "soft_timeout", "jitter")
-_EVER = 1e11  # seconds
-_PATIENCE = 10.0  # seconds
+"""Options that say nothing where results last for ever."""
 
 
-class Operations:
-    """A store's parts, and what can be done with them."""
-
-    _awaits = False
-
-    def __init__(self, engine: Any = None, /, **options: Any) -> None:
-        for name in _OF_FUNCTIONS:
-            if name in options:
-                raise ConfigurationError(
-                    f"{name}= is an option of decorated functions; a store's `cached` takes it"
-                )
-        engine, options = settled(engine, options)
-        for name in _OF_FUNCTIONS:  # of a configuration, which is for functions, too
-            options.pop(name, None)
-        self._options = options
-        self._recipe = _recipe(options)
-        bound = options.get("max_bytes")
-        self._tiers = tiers = tiers_of(engine, {} if bound is None else {"max_bytes": bound})
-        try:
-            self._set_up()
-        except BaseException:
-            tiers.loan.forget()
-            raise
-        self._functions: WeakSet[Any] = WeakSet()
-        self._lock = RLock()
-        finalize(self, tiers.loan.forget).atexit = False
-        note_store(self)
-
-    def _set_up(self) -> None:
-        tiers, recipe = self._tiers, self._recipe
-        self._prefix = f"{escaped(recipe.namespace)}::"
-        self._tally = Tally(self._registered_name, None if tiers.far is None else digest_of_own)
-        self._listener: Listener | None = None
-        self._near: TableShelf | None = None
-        self._far: EngineShelf | None = None
-        self._shelf: Any
-        leases = None
-        if tiers.far is None:
-            self._near = self._shelf = self._in_memory()
-        else:
-            if not self._awaits:
-                refuse_async(tiers, "AsyncCache takes it, and Cache doesn't")
-            refuse_what_engines_lack(self._options, tiers)
-            recipe = self._recipe = _recipe({**self._options, "max_bytes": None})
-            lasts = lasting(recipe)
-            self._far = self._shelf = engine_store(
-                recipe,
-                tiers.far,
-                self._tally,
-                as_decided if tiers.near else lasts,
-                tags_of_a_call,
-                (self._whole,),
-            )
-            self._far.tokens.owner = self
-            if tiers.near:
-                self._near = near_shelf(recipe)
-                self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
-            if recipe.single_flight == "process":
-                from ._stores.leases import Leases
-
-                leases = Leases(tiers.far, recipe.hard_timeout or 60.0, self._tally)
-        self._path = Path(
-            recipe,
-            self._shelf,
-            self._tally,
-            single=recipe.single_flight is not False,
-            leases=leases,
-            copier=recipe.copier,
-        )
-
-    def _in_memory(self) -> TableShelf:
-        recipe = self._recipe
-        judge_codec(self._options)
-        if recipe.single_flight == "process":
-            raise refused("single_flight", "process", "True or False in memory")
-        if recipe.on_removal is not None:
-            from ._listener import Listener
-
-            tell, start = recipe.on_removal, len(self._prefix)
-            self._listener = Listener(
-                lambda key, value, cause: tell(key[0][start:], value, cause), self._registered_name
-            )
-        return memory_shelf(recipe, lasting(recipe), self._listener)
-
-    @property
-    def _whole(self) -> str:
-        """What its keys begin with, and those of functions, whose names stand between colons."""
-        return self._prefix[:-1]
+class Operations(Parts):
+    """What can be done with a store; all but `cached` are steps."""
 
     # -- keys ---------------------------------------------------------------------------------
 
@@ -238,6 +146,11 @@ class Operations:
                 for function in self._living():
                     function.cache_clear()
 
+    def _empty(self) -> None:
+        """As `clear`, where nobody can await."""
+        refuse_async(self._tiers, f"nobody but {self._registered_name}.clear() empties it")
+        run(self._clear())
+
     def _ping(self) -> Steps[None]:
         if self._far is not None:
             yield ask(self._far.engine, "ping")
@@ -281,6 +194,12 @@ class Operations:
 
     # -- the rest -----------------------------------------------------------------------------
 
+    @overload
+    def cached(self, function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def cached(self, function: Callable[P, R], /) -> t.Cached[P, R]: ...
+    @overload
+    def cached(self, /, **options: Unpack[ConfigOptions]) -> t.Decorator: ...
     def cached(self, function: Any = None, /, **options: Any) -> Any:
         """Decorates a function, whose results are then kept in this store.
 
@@ -318,75 +237,9 @@ class Operations:
         with self._lock:
             return list(self._functions)
 
-    def _forget_tags(self, tags: Iterable[str]) -> None:
-        self._path.forget_all()
-        if self._near is not None:
-            self._near.forget_tags(tags)
-
-    def _forget_near(self) -> None:
-        """Forgets what is in memory, and all counts."""
-        self._path.forget_all()
-        self._tally.reset()
-        if self._near is not None:
-            self._near.table.clear()
-        if self._listener is not None:
-            self._listener.reset()
-
-    def _empty(self) -> None:
-        """As `clear`, where nobody can await."""
-        refuse_async(self._tiers, f"nobody but {self._registered_name}.clear() empties it")
-        run(self._clear())
-
-    @property
-    def _registered_name(self) -> str:
-        return self._recipe.name or type(self).__name__
-
-    def _stats(self) -> Stats:
-        table: Table | None = None if self._near is None else self._near.table
-        errors = 0 if self._listener is None else self._listener.errors
-        return counted(self._tally, table, is_function=False, errors=errors)
-
-    def _close(self) -> Steps[None]:
-        yield from self._path.drain(_PATIENCE)
-        forget_store(self)
-        self._shelf = _Closed()
-        if self._far is not None:
-            self._far.engine = self._far.tokens.engine = closed_engine()
-        if self._near is not None:
-            self._near.table.close()
-            self._near.table.resize(0)
-        yield from self._tiers.loan.close()
-
-    def __repr__(self) -> str:
-        kinds = ["memory"] * self._tiers.near
-        if self._tiers.far is not None:
-            kinds.append(type(self._tiers.far).__name__)
-        return f"<{type(self).__name__} in {' before '.join(kinds)}>"
-
-
-class _Closed:
-    """What a store that was closed has instead of its shelf."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise EngineError("this cache is closed; make another one")
-
 
 def _always(_: object) -> bool:
     return True
-
-
-def _recipe(options: dict[str, Any]) -> Recipe:
-    """The options, of which some need a ttl or tags: here each value may bring its own."""
-    given = dict(options)
-    is_timeless = given.get("ttl") is None
-    if is_timeless:
-        given["ttl"] = _EVER
-    if given.get("tag_ttl"):
-        given["tags"] = tags_of_a_call
-    recipe = Recipe(given)
-    if is_timeless:
-        recipe.ttl = None
-    return recipe
 
 
 def _inner(made: Any) -> Any:

@@ -11,7 +11,10 @@ from .stores import AsyncCache, Cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._option_types import EngineLike
+    from typing_extensions import Unpack
+
+    from .config import CacheConfig
+    from .config_types import ConfigOptions, EngineLike
 
 __all__ = ["CacheContext", "engine_context"]
 
@@ -65,9 +68,11 @@ class CacheContext:
         ConfigurationError: (when it is entered) As for `Cache`.
     """
 
-    def __init__(self, engine: Any = None, /, **options: Any) -> None:
+    def __init__(
+        self, engine: EngineLike | CacheConfig = None, /, **options: Unpack[ConfigOptions]
+    ) -> None:
         self._engine = engine
-        self._options = options
+        self._options: Any = options
         self._blocks = _Blocks()
 
     def __enter__(self) -> Cache:

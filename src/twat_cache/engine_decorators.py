@@ -19,6 +19,7 @@ from .errors import refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
     from typing import Any, ParamSpec, TypeVar
 
     from typing_extensions import Unpack
@@ -59,7 +60,7 @@ def ucache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # t
 def ucache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 @overload
 def ucache(
-    engine: EngineLike | CacheConfig = None, /, **options: Unpack[ConfigOptions]
+    engine: EngineLike | CacheConfig = None, **options: Unpack[ConfigOptions]
 ) -> t.Decorator: ...
 def ucache(*given: Any, **options: Any) -> Any:  # noqa: D417 - those of mcache are told there
     """Caches a function's results in any engine, which a URL names; makes a `Cached`.
@@ -128,12 +129,22 @@ def ucache(*given: Any, **options: Any) -> Any:  # noqa: D417 - those of mcache 
 
 
 @overload
+def bcache(function: t.AnyProperty, /) -> t.AnyProperty: ...
+@overload
+def bcache(function: staticmethod[P, t.Coro[R]], /) -> t.AsyncCachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def bcache(function: staticmethod[P, R], /) -> t.CachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def bcache(function: classmethod[Any, P, t.Coro[R]], /) -> t.AsyncCachedClassMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def bcache(function: classmethod[Any, P, R], /) -> t.CachedClassMethod[P, R]: ...
+@overload
 def bcache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
 @overload
 def bcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 @overload
 def bcache(
-    folder_name: str | None = None,
+    folder_name: str | PathLike[str] | None = None,
     maxsize: None = None,
     ttl: t.Ttl = None,
     **options: Unpack[t.StoreOptions],
@@ -159,12 +170,25 @@ def bcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
 
 
 @overload
+def fcache(function: t.AnyProperty, /) -> t.AnyProperty: ...
+@overload
+def fcache(function: staticmethod[P, t.Coro[R]], /) -> t.AsyncCachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def fcache(function: staticmethod[P, R], /) -> t.CachedStaticMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def fcache(function: classmethod[Any, P, t.Coro[R]], /) -> t.AsyncCachedClassMethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def fcache(function: classmethod[Any, P, R], /) -> t.CachedClassMethod[P, R]: ...
+@overload
 def fcache(function: Callable[P, t.Coro[R]], /) -> t.AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
 @overload
 def fcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 @overload
 def fcache(
-    folder_name: str | None = None, /, *, ttl: t.Ttl = None, **options: Unpack[t.StoreOptions]
+    folder_name: str | PathLike[str] | None = None,
+    *,
+    ttl: t.Ttl = None,
+    **options: Unpack[t.StoreOptions],
 ) -> t.Decorator: ...
 def fcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
     """Caches a function's results in one file each: made for large arrays and blobs.

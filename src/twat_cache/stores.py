@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     from . import types as t
     from .stats import Stats
+    from .types import Coro
 
     V = TypeVar("V")
+if not TYPE_CHECKING:
+
+    def overload(signature):
+        """Drops a signature that is there for type checkers only."""
+
+
+else:
+    from typing import overload
 
 __all__ = ["MISSING", "AsyncCache", "Cache"]
 
@@ -274,17 +283,29 @@ class AsyncCache(Operations):
         """Forgets keys; tells how many of them had a value."""
         return await arun(self._delete_many(keys))
 
+    @overload
     async def get_or_load(
         self,
         key: str,
-        loader: Callable[..., Awaitable[V] | V],
+        loader: Callable[..., Coro[V]],
         ttl: t.Ttl = None,
         *,
         tags: Iterable[str] = (),
-    ) -> V:
+    ) -> V: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[..., V],
+        ttl: t.Ttl = None,
+        *,
+        tags: Iterable[str] = (),
+    ) -> V: ...
+    async def get_or_load(
+        self, key: str, loader: Any, ttl: Any = None, *, tags: Iterable[str] = ()
+    ) -> Any:
         """The value, or else what the loader returns, as `Cache.get_or_load`."""
-        value: V = await self._path.ago(self._loading(key, loader, ttl, tags))
-        return value
+        return await self._path.ago(self._loading(key, loader, ttl, tags))
 
     async def get_many_or_load(
         self,

@@ -89,7 +89,7 @@ class _Table(_Counted, Protocol[R]):
     def stats(self) -> Stats:
         """All that was counted."""
 
-    def items(self) -> list[tuple[tuple[Any, ...], R]]:
+    def items(self) -> list[tuple[Any, R]]:
         """The entries, each a key and its value, in the order in which they would leave."""
 
     def resize(self, maxsize: int | None, /, *, max_weight: int | str | None = None) -> None:
@@ -130,8 +130,8 @@ class BoundCached(_Table[R], Protocol[P, R]):
     def invalidate_by(self, **argument: Any) -> Any:
         """Forgets all entries of calls with this argument, given by name."""
 
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
-        """The key of this call's entry."""
+    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """The key of this call's entry: a tuple in memory, a text in an engine."""
 
     def warm(
         self, calls: Iterable[Any], workers: int | None = None, progress: Progress = None
@@ -193,6 +193,12 @@ class Cached(BoundCached[P, R], Protocol[P, R]):
 class AsyncBoundCached(_Table[R], Protocol[P, R]):
     """A cached coroutine function whose calls need no further binding, such as `obj.method`."""
 
+    def cache_clear(self) -> Any:
+        """Forgets all entries and counts; awaited on an engine that is."""
+
+    def close(self) -> Any:
+        """Forgets all, or gives the engine back; awaited likewise."""
+
     @property
     def __wrapped__(self) -> Callable[..., Coro[R]]:
         """The coroutine function itself, uncached and unbound."""
@@ -212,8 +218,8 @@ class AsyncBoundCached(_Table[R], Protocol[P, R]):
     async def invalidate_by(self, **argument: Any) -> Any:
         """Forgets all entries of calls with this argument, given by name."""
 
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
-        """The key of this call's entry."""
+    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """The key of this call's entry: a tuple in memory, a text in an engine."""
 
     async def warm(
         self, calls: Iterable[Any], workers: int | None = None, progress: Progress = None
