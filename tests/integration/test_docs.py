@@ -102,8 +102,13 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     "page", [page for page in PAGES if RUNNABLE & {b.language for b in blocks(page)}], ids=name_of
 )
 def test_blocks_run(
-    page: Path, namespace: dict[str, Any], tc: ModuleType, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    namespace: dict[str, Any],
+    tc: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setenv("TWAT_CACHE_DIR", str(tmp_path))  # nothing is kept where a user keeps it
     monkeypatch.setitem(sys.modules, "twat_cache", tc)  # what the page's imports get
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for block in blocks(page):
