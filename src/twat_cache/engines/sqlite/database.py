@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ...errors import EngineError
 from ..private import private_file, private_folder
 from . import statements as sql
-from .trouble import is_damage
+from .trouble import ERRORS, is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _refuse_foreign(db: sqlite3.Connection, path: str) -> None:
     try:
         (number,) = db.execute("PRAGMA application_id").fetchone()
         is_empty = not number and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-    except sqlite3.Error as error:
+    except ERRORS as error:
         if is_damage(error) and not _is_ours_by_header(path):
             raise _foreign(path) from error
         raise

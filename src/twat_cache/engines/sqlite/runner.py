@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from time import monotonic
 from typing import Any, TypeVar
 
 from ...errors import EngineError, EngineTimeoutError, PathError
 from .database import MEMORY
 from .sessions import Sessions
-from .trouble import Patience, is_busy, is_damage, translated
+from .trouble import ERRORS, Patience, is_busy, is_damage, translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
 
     from .session import Session
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _UNREACHABLE = (OSError, PathError)
 """What opening the file raises where it can't even be looked at."""
-_FAILURES = (sqlite3.Error, *_UNREACHABLE)
+_FAILURES = (*ERRORS, *_UNREACHABLE)
 
 
 class Runner:
@@ -132,7 +132,7 @@ class Runner:
                     if writes:
                         session.wrote()
                     return result
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 if session is not None and session.retired:
                     continue  # closed meanwhile, for a fork or by another thread
                 if is_busy(error):

@@ -7,16 +7,13 @@ microseconds: with two writers every collision cost milliseconds. So its time-ou
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from random import random
-from typing import TYPE_CHECKING
 
 from ...errors import EngineError, EngineTimeoutError
 
-if TYPE_CHECKING:
-    import sqlite3
-
-__all__ = ["Patience", "is_busy", "is_damage", "translated"]
+__all__ = ["ERRORS", "Patience", "is_busy", "is_damage", "translated"]
 
 _BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
 _DAMAGE = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
@@ -64,14 +61,20 @@ class Patience:
         return self._end - time.monotonic()
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What `sqlite3` raises; the second of a file so damaged that its own names are no text."""
+
+
+def is_busy(error: Exception) -> bool:
     """Whether somebody else holds the lock, so that another try may succeed."""
     code = _code(error)
     return code in _BUSY if code is not None else "is locked" in str(error)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file is no sound database."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = _code(error)
     if code is not None:
         return code in _DAMAGE
@@ -83,7 +86,7 @@ def translated(error: Exception, place: str) -> EngineError:
     return EngineError(f"the database {place} failed: {error}")
 
 
-def _code(error: sqlite3.Error) -> int | None:
+def _code(error: Exception) -> int | None:
     """The primary result code; None before Python 3.11, which tells it by its text only."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
