@@ -6,7 +6,8 @@ import os
 from time import monotonic
 
 from ._run.early import RefreshAhead, XFetch
-from ._run.flight import Flights, Join
+from ._run.flight import Flights
+from ._run.join import Join
 from .steps.load import load
 from .steps.observe import observe
 from .steps.stored import stored

@@ -13,7 +13,8 @@ from .. import events
 from .._run.apart import Start
 from .._run.call import LOADED, STALE, STORED
 from .._run.drive import original
-from .._run.flight import HANDED_OVER, Flight, Flights, Join
+from .._run.flight import HANDED_OVER, Flight, Flights
+from .._run.join import Join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from time import perf_counter
 
 from .. import events
 from .._run.call import JOINED
-from .._run.flight import HANDED_OVER, Flight, Flights, Join, leave
+from .._run.flight import HANDED_OVER, Flight, Flights, leave
+from .._run.join import Join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

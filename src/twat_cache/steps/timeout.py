@@ -9,7 +9,8 @@ there is no limit.
 from __future__ import annotations
 
 from .._run.apart import Start
-from .._run.flight import Flight, Join
+from .._run.flight import Flight
+from .._run.join import Join
 from ..errors import LoadTimeoutError
 
 TYPE_CHECKING = False

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from tests.fixtures.colours import PATIENCE, Def, until
-from twat_cache._run.flight import HANDED_OVER, Flight, Flights, Join, leave, running_loop
+from twat_cache._run.flight import HANDED_OVER, Flight, Flights, leave, running_loop
+from twat_cache._run.join import Join
 
 
 class Failure(Exception):
@@ -39,10 +40,10 @@ def test_who_comes_late_does_not_wait(wait):
 def test_all_who_wait_are_woken(wait):
     flight = led()
     join = Def().start(*[lambda: wait(Join(flight))] * 5)
-    until(lambda: len(flight._wakers) == 5)
+    until(lambda: len(flight.wakers) == 5)
     flight.end()
     assert join() == [True] * 5
-    assert flight._wakers == []
+    assert flight.wakers == []
 
 
 @pytest.mark.parametrize("wait", [Join.run, arun])
@@ -50,13 +51,13 @@ def test_one_waits_for_no_longer_than_is_said_and_leaves_nothing(wait):
     flight = led()
     assert wait(Join(flight, 0.01)) is True
     assert not flight.is_over
-    assert flight._wakers == []
+    assert flight.wakers == []
 
 
 def test_a_length_of_time_may_be_beyond_all_bounds():
     flight = led()
     join = Def().start(lambda: Join(flight, 1e12).run())
-    until(lambda: flight._wakers)
+    until(lambda: flight.wakers)
     flight.end()
     assert join() == [True]
 

@@ -105,7 +105,7 @@ def flights_of(f):
 
 def until_all_wait(f, many):
     """Waits until so many wait for the one computation that is on its way."""
-    until(lambda: sum(len(one._wakers) for one in list(flights_of(f).values())) == many)
+    until(lambda: sum(len(one.wakers) for one in list(flights_of(f).values())) == many)
 
 
 # -- exceptions ------------------------------------------------------------------------------------
