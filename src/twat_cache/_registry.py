@@ -9,6 +9,7 @@ counted and emptied together.
 
 from __future__ import annotations
 
+import os
 from threading import RLock
 from weakref import WeakSet
 
@@ -179,3 +180,14 @@ def _sum(alike: list[Any]) -> Stats:
         for index, field in enumerate(Stats._fields)
     }
     return Stats(**totals)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = RLock()  # the old ones may be held by threads that the child hasn't
+    for store in list(_stores):
+        store._renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

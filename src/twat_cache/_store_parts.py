@@ -71,7 +71,7 @@ class Parts:
             tiers.loan.forget()
             raise
         self._functions: WeakSet[Any] = WeakSet()
-        self._lock = RLock()
+        self._renew_locks()
         finalize(self, tiers.loan.forget).atexit = False
         note_store(self)
 
@@ -117,6 +117,11 @@ class Parts:
             copier=recipe.copier,
         )
 
+    def _renew_locks(self) -> None:
+        self._lock = RLock()
+        if self._near is not None:
+            self._near.renew_lock()
+
     def _in_memory(self) -> TableShelf:
         recipe = self._recipe
         judge_codec(self._options)
@@ -142,7 +147,9 @@ class Parts:
             self._near.forget_tags(tags)
 
     def _forget_near(self) -> None:
-        """Forgets what is in memory, and all counts."""
+        """Forgets what is in memory and all counts, and grounds what is on its way."""
+        if self._far is not None:
+            self._far.ground()
         self._path.forget_all()
         self._tally.reset()
         if self._near is not None:

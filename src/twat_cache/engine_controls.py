@@ -330,7 +330,8 @@ class EngineControls(Wrapper):
             self._index.drop(tags)
 
     def _forget_near(self) -> None:
-        """Forgets what the near table has, and all counts."""
+        """Forgets what the near table has and all counts, and grounds what is on its way."""
+        self._far.ground()
         self._path.forget_all()
         self.table.clear()
         self._tally.reset()

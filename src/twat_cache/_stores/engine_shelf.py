@@ -118,13 +118,17 @@ class EngineShelf(EngineStore):
 
     def drop_all(self, prefix: str) -> Steps[None]:
         """Forgets all keys that begin so, and grounds what is computed."""
-        self._changes.note_all()
+        self.ground()
         if self.groups:
             yield from self.tokens.drop([_OURS + prefix])
         else:
             keys = yield Scan(self.engine, prefix)
             for start in range(0, len(keys), _BATCH):
                 yield ask(self.engine, "drop", keys[start : start + _BATCH])
+        self.ground()
+
+    def ground(self) -> None:
+        """Nothing that is on its way will be stored."""
         self._changes.note_all()
 
     def names(self, prefix: str) -> Steps[list[str]]:

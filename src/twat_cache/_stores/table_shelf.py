@@ -33,6 +33,10 @@ class TableShelf(TimedTableStore):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Begins anew; the lock may be held by a thread that a forked child hasn't."""
         self._changing = RLock()  # of those who change what is there: they go one by one
 
     def look(self, call: Call) -> Found | None:

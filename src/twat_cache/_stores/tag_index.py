@@ -13,6 +13,7 @@ in, when another came in that landed wholly after it, or when nothing is there a
 
 from __future__ import annotations
 
+import os
 from _weakref import ref
 from functools import partial
 from threading import RLock
@@ -188,3 +189,13 @@ def drop_tags(tags: Iterable[str]) -> int:
     wanted = list(tags)
     found = [index() for index in list(_live.values())]
     return sum(index.drop(wanted) for index in found if index is not None)
+
+
+def _after_fork() -> None:
+    for index in [index() for index in list(_live.values())]:
+        if index is not None:
+            index._lock = RLock()  # the old one may be held by a thread that the child hasn't
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

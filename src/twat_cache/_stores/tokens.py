@@ -161,3 +161,12 @@ def in_use() -> list[Tokens]:
         everywhere = [tokens for tokens in list(_everywhere) if tokens.owner is not None]
     found = {(id(tokens.engine), tokens._prefix): tokens for tokens in everywhere}
     return list(found.values())
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = RLock()  # the old one may be held by a thread that the child hasn't
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

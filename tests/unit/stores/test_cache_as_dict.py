@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from importlib import import_module
+
 import pytest
 
 from tests.fixtures.stores import PLACES, Stores
@@ -108,3 +115,44 @@ def test_a_near_table_keeps_nothing_for_longer_than_the_engine(stores):
     assert cache.get("a") == 1
     stores.clock.advance(5)
     assert cache.get("a") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_finds_no_lock_held(tc, stores):
+    """A thread that changes something at the moment of the fork isn't there in the child."""
+    cache = stores()
+    cache.set("a", 1, tags=["t"])
+    cache.get("a")
+    modules = [import_module(f"{tc.__name__}.{name}") for name in ("_registry", "_stores.tokens")]
+    locks = [module._lock for module in modules] + [cache._lock]
+    if cache._near is not None:
+        locks += [cache._near._changing, cache._near._tags._lock]
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with ExitStack() as all_of_them:
+            for lock in locks:
+                all_of_them.enter_context(lock)
+            held.set()
+            release.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(20)
+    child = os.fork()
+    if not child:
+        try:
+            signal.alarm(20)
+            right = cache.incr("a") == 2
+            cache.cached(name="f")(lambda: 1)()
+            cache.invalidate_tags("t")
+            right = right and cache.get("a") is None
+            with tc.Cache("memory"):
+                os._exit(0 if right else 1)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(2)
+    release.set()
+    thread.join()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

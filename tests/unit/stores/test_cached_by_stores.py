@@ -85,6 +85,22 @@ def test_options_that_need_a_ttl_or_tags_are_for_functions_that_have_one(stores,
     assert do(h, 1) == [1]
 
 
+def test_a_call_in_flight_while_the_store_is_emptied_is_not_stored(stores):
+    if stores.colour == "AsyncCache":
+        pytest.skip("the store is emptied from within the function")
+    cache, calls = stores(), []
+
+    @cache.cached(name="f")
+    def f(x):
+        calls.append(x)
+        if len(calls) == 1:
+            cache.clear()
+        return [len(calls)]
+
+    assert f(1) == [1]
+    assert f(1) == f(1) == [2]
+
+
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod])
 def test_what_stands_in_a_class_is_emptied_too(stores, do, wrap):
     cache = stores()
