@@ -237,6 +237,8 @@ def test_what_was_never_opened_is_not_opened_by_its_end(tc, broken, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.thread_unsafe(reason="it forks")
 def test_what_was_decorated_before_a_fork_serves_on_both_sides(tc, tmp_path):
     @tc.ucache(["memory", f"sqlite:///{tmp_path}/a.db"], name="f")
     def f(x):

@@ -118,6 +118,8 @@ def test_a_near_table_keeps_nothing_for_longer_than_the_engine(stores):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.thread_unsafe(reason="it forks")
 def test_a_fork_finds_no_lock_held(tc, stores):
     """A thread that changes something at the moment of the fork isn't there in the child."""
     cache = stores()
