@@ -46,6 +46,7 @@ class Engine:
             (value,) = get([key])
             if type(value) is memoryview:  # a mapped file: nothing is read before it is used
                 bytes(value)
+            del value  # as the others do, whose values have no name
 
     def write(self, items: Items) -> None:
         put = self._engine.put

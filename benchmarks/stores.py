@@ -147,20 +147,6 @@ def line(result: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def report(results: list[dict[str, Any]], *, check: bool, as_json: bool) -> int:
-    """Prints the judged rows; gives the exit status."""
-    failed = [result for result in results if not result["passed"]]
-    if as_json:
-        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        report = {"date": when, "machine": machine(), "rows": results}
-        print(json.dumps(report, indent=1, ensure_ascii=False))
-    else:
-        print("  ".join(f"{name}: {value}" for name, value in machine().items()))
-        print(render([HEAD, *map(line, results)]))
-        print(f"{len(results)} rows, {len(failed)} beyond their bound")
-    return 1 if check and failed else 0
-
-
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; gives the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -176,7 +162,16 @@ def main(argv: list[str] | None = None) -> int:
             times = measure(size, options.rounds, folder)
         for store in ("sqlite", "disk"):
             results += [judge(row, times) for row in rows_for(store, size)]
-    return report(results, check=options.check, as_json=options.json)
+    failed = [result for result in results if not result["passed"]]
+    if options.json:
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        report = {"date": when, "machine": machine(), "rows": results}
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        print("  ".join(f"{name}: {value}" for name, value in machine().items()))
+        print(render([HEAD, *map(line, results)]))
+        print(f"{len(results)} rows, {len(failed)} beyond their bound")
+    return 1 if options.check and failed else 0
 
 
 if __name__ == "__main__":

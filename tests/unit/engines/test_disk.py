@@ -109,10 +109,10 @@ def test_the_bound_counts_index_and_files(path):
 def test_a_value_whose_file_was_deleted_or_cut_is_missing(path, engine):
     engine.put({"gone": LARGE, "cut": LARGE, "whole": LARGE}, None)
     names = {key: engine._index.get([key])[0] for key in ("gone", "cut")}
-    from twat_cache.engines.disk.pointer import name_of
+    from twat_cache.engines.disk.pointer import parse
 
-    os.unlink(engine._files._place(name_of(names["gone"])))
-    os.truncate(engine._files._place(name_of(names["cut"])), 100)
+    os.unlink(engine._files._place(parse(names["gone"])[0]))
+    os.truncate(engine._files._place(parse(names["cut"])[0]), 100)
     assert engine.get(["gone", "cut", "whole"]) == [None, None, LARGE]
     engine.put({"gone": LARGE}, None)
     assert engine.get(["gone"]) == [LARGE]

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from twat_cache import ConfigurationError, EngineError, EngineTimeoutError, PathError, open_engine
-from twat_cache.engines.sqlite import SqliteEngine, holding, session, sessions
+from twat_cache.engines.sqlite import SqliteEngine, holding, log, session, sessions
 from twat_cache.testing import EngineSuite, FakeClock
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")
@@ -163,6 +163,32 @@ def test_a_damaged_file_is_set_aside_when_it_is_opened(path, engine, where):
     assert (path.parent / "store.db.damaged").exists()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE entries SET key = CAST(x'ff' AS TEXT) WHERE key = 'bad'",
+        "UPDATE entries SET value = 7 WHERE key = 'bad'",
+        "UPDATE entries SET value = CAST(x'ff' AS TEXT) WHERE key = 'bad'",
+        "UPDATE entries SET expires = 'soon' WHERE key = 'bad'",
+    ],
+)
+@pytest.mark.parametrize("url", ["sqlite:///{}/index.db", "disk://{}"])
+def test_a_row_that_is_not_as_it_was_written_is_no_trouble(url, damage, tmp_path):
+    engine = open_engine(url.format(tmp_path))
+    engine.put({"good": b"1", "bad": b"2"}, None)
+    db = raw(tmp_path / "index.db")
+    db.execute(damage)
+    db.close()
+    (found,) = engine.get(["bad"])
+    assert found is None or bytes(found) == b"\xff"
+    assert engine.get(["good", "bad"]) == [b"1", found]
+    assert engine.left(["good"]) == [float("inf")]
+    assert set(engine.scan("")) <= {"good", "bad"}
+    engine.put({"bad": b"3"}, None)
+    assert engine.get(["bad"]) == [b"3"]
+    engine.close()
+
+
 def test_a_file_that_is_damaged_while_open_is_set_aside(path, engine):
     engine.put({f"key{n}": b"x" * 1_000 for n in range(2_000)}, None)
     other = SqliteEngine(path)
@@ -232,7 +258,8 @@ def test_a_full_disk_is_an_engine_error_that_undoes_the_batch(path, engine):
 def test_keys_of_one_hash_are_told_apart(path, engine, monkeypatch):
     from twat_cache.engines.sqlite import statements
 
-    monkeypatch.setattr(statements, "row_of", lambda key: (7, key))
+    monkeypatch.setattr(statements, "row_of", lambda key: (7, key.encode()))
+    monkeypatch.setattr(statements, "bound", lambda key: (7, key))
     engine.put({"a": b"1"}, None)
     assert engine.get(["b"]) == [None]
     assert engine.drop(["b"]) == 0
@@ -471,6 +498,24 @@ def test_an_engine_at_rest_keeps_no_log_from_being_begun_anew(path, engine):
         read_often(engine, b"1")
         db.execute("UPDATE entries SET used = used + 1")
         assert soon(is_begun_anew)
+    db.close()
+
+
+def test_a_log_that_grew_long_behind_a_reader_is_cut_off(path, engine, monkeypatch):
+    def length():
+        return os.path.getsize(f"{path}-wal")
+
+    monkeypatch.setattr(log, "_REST", 0)
+    engine.put({"key": b"1"}, None)
+    db = raw(path)
+    db.execute("BEGIN")
+    db.execute("SELECT 1 FROM entries").fetchall()
+    numbers = iter(range(1_000))
+    while length() < 2.1 * log.BYTES:
+        engine.put({f"key{next(numbers) % 10}": os.urandom(2_000_000)}, None)
+    db.execute("COMMIT")
+    engine.put({"key": bytes(2_000_000)}, None)
+    assert length() < log.BYTES
     db.close()
 
 

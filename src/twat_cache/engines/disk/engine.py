@@ -15,7 +15,7 @@ from ..private import private_folder
 from ..sqlite import statements as sql
 from .files import Files
 from .index import Index
-from .pointer import length_of, name_of, new_pointer
+from .pointer import new_name, parse, pointer_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class DiskEngine:
         """The values; large ones are views of files that stay as they are."""
         found: list[Any] = self._index.get(keys)
         for one in found:
-            if type(one) is str:
+            if type(one) is bytearray:
                 return self._from_files(keys, found)
         return found
 
@@ -185,8 +185,9 @@ class DiskEngine:
                 if size < self._spill:
                     placed[key] = b"".join(pieces)
                 else:
-                    placed[key] = pointer = new_pointer(sql.row_of(key)[0], size)
-                    self._files.write(name_of(pointer), pieces)
+                    name = new_name(sql.row_of(key)[0])
+                    placed[key] = pointer_to(name, size)
+                    self._files.write(name, pieces)
             yield placed
         except BaseException:
             self._take_back(placed)
@@ -194,13 +195,12 @@ class DiskEngine:
 
     def _take_back(self, placed: Mapping[str, Any]) -> None:
         for pointer in placed.values():
-            if type(pointer) is str:
-                name = name_of(pointer)
-                try:
-                    if not self._index.wants(name):
-                        self._files.delete(name)
-                except EngineError:
-                    pass  # nobody can tell now whether it is wanted; `_tidy` will, when it is old
+            pointed = parse(pointer) if type(pointer) is str else None
+            try:
+                if pointed and not self._index.wants(pointed[0]):
+                    self._files.delete(pointed[0])
+            except EngineError:
+                pass  # nobody can tell now whether it is wanted; `_tidy` will, when it is old
 
     def _from_files(self, keys: Sequence[str], found: list[Any]) -> list[Any]:
         try:
@@ -213,9 +213,10 @@ class DiskEngine:
     def _value(self, key: str, found: Any) -> Any:
         """The value that the index has or points to."""
         for _ in range(_TRIES):
-            if type(found) is not str:
+            if type(found) is not bytearray:
                 return found
-            value = self._files.read(name_of(found), length_of(found))
+            pointed = parse(found)
+            value = self._files.read(*pointed) if pointed else None
             if value is not None:
                 return value
             again: Any = self._index.get([key])[0]  # the file went because another value came

@@ -9,6 +9,7 @@ import time
 
 from ..pieces import write_pieces
 from ..private import private_folder
+from .pointer import is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,14 +77,10 @@ class Files:
         oldest = time.time() - _ABANDONED
         try:
             with os.scandir(os.path.join(self._path, f"{random.randrange(256):02x}")) as found:
-                names = [e.name for e in found if _is_name(e.name) and e.stat().st_mtime < oldest]
+                names = [e.name for e in found if is_name(e.name) and e.stat().st_mtime < oldest]
         except FileNotFoundError:
             return
         yield from names
 
     def _place(self, name: str) -> str:
         return os.path.join(self._path, name[:2], name)
-
-
-def _is_name(name: str) -> bool:
-    return len(name) == 32 and not set(name) - set("0123456789abcdef")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..sqlite import SqliteEngine
 from ..sqlite import statements as sql
 from ..sqlite.database import transaction
-from .pointer import length_of, name_of, row_of
+from .pointer import parse, row_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,32 +95,37 @@ class Index(SqliteEngine):
 
     def _row(self, key: str, value: Any, now: float, expires: float) -> tuple[Any, ...]:
         if type(value) is str:
-            return *sql.row_of(key), expires, now, b"", value
+            return *sql.bound(key), expires, now, b"", value
         return super()._row(key, value, now, expires)
 
     def _size(self, row: tuple[Any, ...]) -> int:
-        return super()._size(row) + (0 if len(row) == 5 else length_of(row[5]))
+        pointed = parse(row[5]) if len(row) > 5 else None
+        return super()._size(row) + (pointed[1] if pointed else 0)
 
     def _statement(self, row: tuple[Any, ...]) -> str:
-        return _PUT if len(row) == 5 else _PUT_FILE
+        return _PUT_FILE if len(row) > 5 else _PUT
 
 
 def _orphans(db: sqlite3.Connection) -> list[str]:
     found = db.execute("SELECT pointer FROM orphans LIMIT ?", (_STEP,))
-    return [name_of(pointer) for (pointer,) in found]
+    pointed = [parse(pointer) for (pointer,) in found]
+    return [name for name, _ in filter(None, pointed)]
 
 
 def _forget(db: sqlite3.Connection, names: list[str]) -> None:
     gone = set(names)
     with transaction(db):
         found = db.execute("SELECT rowid, pointer FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
-        rows = [(row,) for row, pointer in found if name_of(pointer) in gone]
-        db.executemany("DELETE FROM orphans WHERE rowid = ?", rows)
+        for row, pointer in found:
+            pointed = parse(pointer)
+            if pointed is None or pointed[0] in gone:
+                db.execute("DELETE FROM orphans WHERE rowid = ?", (row,))
 
 
 def _wants(db: sqlite3.Connection, name: str) -> bool:
     found = db.execute("SELECT file FROM entries WHERE id = ?", (row_of(name),)).fetchone()
-    return found is not None and found[0] is not None and name_of(found[0]) == name
+    pointed = found and found[0] and parse(found[0])
+    return bool(pointed and pointed[0] == name)
 
 
 assert sql.FORMAT == 2, "the triggers know the table's columns"  # noqa: S101

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 from ...errors import EngineError
 from ..private import private_file, private_folder
+from . import log
 from . import statements as sql
 from .trouble import ERRORS, is_damage
 
@@ -32,13 +33,11 @@ MEMORY = ":memory:"
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _NUMBER = slice(68, 72)  # in the header: the application id
-_PAGE = 4096  # a put of a few bytes writes a page
-_LOG_PAGES = 8_000  # 32 MB; a checkpoint waits for the disk, and comes as much more rarely
 _CACHE = "PRAGMA cache_size = -16384"  # KB
 _SETTINGS = (
     "PRAGMA synchronous = NORMAL",
-    f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
-    f"PRAGMA journal_size_limit = {_LOG_PAGES * _PAGE}",
+    f"PRAGMA wal_autocheckpoint = {log.PAGES}",
+    f"PRAGMA journal_size_limit = {log.BYTES}",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",  # Debian's default is to write zeros over what was dropped
     _CACHE,
@@ -62,6 +61,7 @@ def connect(path: str, setup: Sequence[str]) -> sqlite3.Connection:
         private_folder(os.path.dirname(path))
         private_file(path)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    db.text_factory = bytearray  # which a damaged text can be, too, and whose bytes are compared
     try:
         if path != MEMORY:
             _refuse_foreign(db, path)
@@ -149,7 +149,7 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     if version not in {0, sql.FORMAT}:
         raise EngineError(f"{path} has format {version}, not {sql.FORMAT}; choose another path")
     if not version:
-        db.execute(f"PRAGMA page_size = {_PAGE}")
+        db.execute(f"PRAGMA page_size = {log.PAGE_SIZE}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         with transaction(db, "EXCLUSIVE"):
             db.execute(sql.CREATE)

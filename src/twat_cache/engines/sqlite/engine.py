@@ -14,6 +14,7 @@ from ..address import file_of, options_of, seconds
 from ..private import private_file, private_folder
 from . import statements as sql
 from .database import MEMORY, transaction
+from .log import Log
 from .runner import Runner
 from .upkeep import Upkeep
 
@@ -37,8 +38,9 @@ class SqliteEngine:
 
     Args:
         path: The file, or `":memory:"` for a database that all threads of this process share.
-        max_bytes: A bound on the file, as `100_000_000` or `"100MB"`; its log, which is cut at
-            32 MB, comes on top. The least recently used entries leave first. None is unbounded.
+        max_bytes: A bound on the file, as `100_000_000` or `"100MB"`; its log, which is 32 MB long
+            and at times twice that, comes on top. The least recently used entries leave first.
+            None is unbounded.
         timeout: How many seconds to wait for a lock that another process holds.
         clock: The wall-clock time in seconds.
     """
@@ -67,6 +69,7 @@ class SqliteEngine:
             private_folder(os.path.dirname(self._path))
             private_file(self._path)
         self._upkeep = Upkeep(bound, self._beside)
+        self._log = Log(self._path)
         self._runner = Runner(self._path, setup, seconds(timeout))
         self.capabilities = Capabilities(
             swap=True, touch=True, left=True, shared=self._path != MEMORY, local=True
@@ -90,17 +93,15 @@ class SqliteEngine:
         if len(keys) != 1:
             self._runner.look()
             return self._runner.read(self._get_all, keys)
-        row, stored = sql.row_of(keys[0])
+        row, name = sql.row_of(keys[0])
         found = self._runner.first(self._get, (row,))
-        if found is None or found[0] != stored:
-            return [None]
-        _, value, expires = found
-        if expires == inf and not self._bounded:
-            return [value]
+        if found is not None and not self._bounded:
+            stored, value, expires = found
+            if expires == inf and stored == name and type(value) is bytes:
+                return [value]
         now = self._clock()
-        if expires <= now:
-            return [None]
-        if self._bounded and self._upkeep.used(row, now):
+        value = sql.live(found, name, now)
+        if self._bounded and value is not None and self._upkeep.used(row, now):
             self._runner.write_if_free(self._upkeep.flush)
         return [value]
 
@@ -136,7 +137,7 @@ class SqliteEngine:
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys in one transaction; tells how many of them were there."""
         now = self._clock()
-        rows = [(*sql.row_of(key), now) for key in keys]
+        rows = [(*sql.bound(key), now) for key in keys]
         if len(rows) == 1:
             return self._runner.write(_execute, sql.DROP, rows[0])
         return self._runner.write(_execute_all, sql.DROP, rows)
@@ -156,7 +157,7 @@ class SqliteEngine:
             row = self._row(key, value, now, inf if ttl is None else now + ttl)
             if not self._has_room(row):
                 return False
-        return self._runner.write(self._swap, (*sql.row_of(key), now), expected, row)
+        return self._runner.write(self._swap, key, now, expected, row)
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
@@ -165,7 +166,7 @@ class SqliteEngine:
         now = self._clock()
         expires = inf if ttl is None else now + ttl
         return self._runner.write(
-            _execute_all, sql.TOUCH, [(expires, *sql.row_of(key), now) for key in keys]
+            _execute_all, sql.TOUCH, [(expires, *sql.bound(key), now) for key in keys]
         )
 
     def left(self, keys: Sequence[str]) -> list[float | None]:
@@ -201,8 +202,12 @@ class SqliteEngine:
         if self._upkeep.due(size):
             if size > self._bound:
                 return False
-            self._runner.write(self._upkeep.work, self._clock(), size)
+            self._work(size)
         return True
+
+    def _work(self, size: int) -> None:
+        self._runner.write(self._upkeep.work, self._clock(), size)
+        self._log.shorten(self._runner.write)
 
     def _put_all(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """At once, or a part of the bound after the other."""
@@ -229,7 +234,7 @@ class SqliteEngine:
 
     def _put_portion(self, rows: list[tuple[Any, ...]], size: int) -> None:
         if self._upkeep.due(size, len(rows)):
-            self._runner.write(self._upkeep.work, self._clock(), size)
+            self._work(size)
         self._runner.write(self._write_all, rows)
 
     def _write_all(self, db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
@@ -242,18 +247,18 @@ class SqliteEngine:
         values = []
         with transaction(db, "DEFERRED"):
             for key in keys:
-                row, stored = sql.row_of(key)
-                value = _live(db.execute(self._get, (row,)).fetchone(), stored, now)
+                row, name = sql.row_of(key)
+                value = sql.live(db.execute(self._get, (row,)).fetchone(), name, now)
                 values.append(value)
                 if self._bounded and value is not None:
                     self._upkeep.used(row, now)
         return values
 
     def _left(self, key: str) -> float | None:
-        row, stored = sql.row_of(key)
+        row, name = sql.row_of(key)
         found = self._runner.first(sql.EXPIRES, (row,))
         now = self._clock()
-        if found is None or found[0] != stored or found[2] <= now:
+        if sql.live(found, name, now) is None:
             return None
         left: float = found[2] - now
         return left
@@ -263,8 +268,10 @@ class SqliteEngine:
         while True:
             values = (start, self._clock(), len(prefix), prefix, _CHUNK)
             found = self._runner.read(_all, sql.SCAN, values)
-            for _, key in found:
-                yield sql.key_text(key)
+            for _, name in found:
+                key = sql.key_text(name)
+                if key is not None:
+                    yield key
             if len(found) < _CHUNK or found[-1][0] == (1 << 63) - 1:
                 return
             start = found[-1][0] + 1
@@ -272,16 +279,17 @@ class SqliteEngine:
     def _swap(
         self,
         db: sqlite3.Connection,
-        this: tuple[int, str | bytes, float],
+        key: str,
+        now: float,
         expected: Any,
         row: tuple[Any, ...] | None,
     ) -> bool:
+        number, name = sql.row_of(key)
         with transaction(db):
-            found = db.execute(self._get, this[:1]).fetchone()
-            if _live(found, *this[1:]) != expected:
+            if sql.live(db.execute(self._get, (number,)).fetchone(), name, now) != expected:
                 return False
             if row is None:
-                db.execute(sql.DROP, this)
+                db.execute(sql.DROP, (*sql.bound(key), now))
             else:
                 db.execute(self._statement(row), row)
             return True
@@ -298,10 +306,3 @@ def _execute(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) ->
 def _execute_all(db: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> int:
     with transaction(db):
         return db.executemany(statement, rows).rowcount
-
-
-def _live(found: tuple[object, Any, float] | None, stored: object, now: float) -> Any:
-    """The value of the row, if it is this key's and its time isn't over."""
-    if found is None or found[0] != stored or found[2] <= now:
-        return None
-    return found[1]

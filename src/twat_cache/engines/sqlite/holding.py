@@ -14,7 +14,7 @@ next does without those calls. What keeps this right:
   can't be begun anew, and how late a write is seen that changed no word: that of a process killed
   between its commit and the word, that of a program that isn't ours.
 
-A thread sees to the last point. It sleeps while nothing is held, and ends before a fork.
+A thread sees to the last point. It ends when nothing was held for a second, and before a fork.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["holders"]
 
 _LONGEST = 0.02  # seconds
+_QUIET = 50  # times that nothing was held
 
 
 class Holders:
@@ -37,7 +38,6 @@ class Holders:
     def __init__(self) -> None:
         self._lock = Lock()
         self._sessions: set[Session] = set()
-        self._some = Event()
         self._ending = Event()
         self._thread: Thread | None = None
 
@@ -48,33 +48,34 @@ class Holders:
             RuntimeError: No thread can be started, on this platform or so near to the end.
         """
         with self._lock:
+            self._sessions.add(session)
             if self._thread is None:
                 ending = self._ending = Event()
                 thread = Thread(target=self._run, args=(ending,), name="twat_cache", daemon=True)
                 thread.start()
                 self._thread = thread
-            self._sessions.add(session)
-            self._some.set()
 
     def end_thread(self) -> None:
         """Ends the thread, until there is a snapshot again."""
         with self._lock:
             thread, self._thread = self._thread, None
             self._ending.set()
-            self._some.set()
         if thread is not None:
             thread.join()
 
     def _run(self, ending: Event) -> None:
-        while self._some.wait() and not ending.wait(_LONGEST):
+        quiet = 0
+        while not ending.wait(_LONGEST):
             with self._lock:
                 sessions, self._sessions = self._sessions, set()
-                self._some.clear()
+                quiet = 0 if sessions else quiet + 1
+                if quiet == _QUIET and not ending.is_set():
+                    self._thread = None
+                    return
             busy = [session for session in sessions if not session.let_go()]
             if busy:
                 with self._lock:
                     self._sessions.update(busy)
-                    self._some.set()
 
 
 holders = Holders()

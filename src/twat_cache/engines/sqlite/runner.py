@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import EngineError, EngineTimeoutError, PathError
 from .database import MEMORY
 from .sessions import Sessions
 from .trouble import ERRORS, Patience, is_busy, is_damage, translated
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence

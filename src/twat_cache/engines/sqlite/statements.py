@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["key_text", "row_for", "row_of"]
+__all__ = ["bound", "key_text", "live", "row_for", "row_of"]
 
 APPLICATION_ID = 0x74776174  # "twat"
 FORMAT = 2
@@ -46,7 +46,7 @@ CREATE_RECENCY = "CREATE INDEX IF NOT EXISTS recency ON entries (used)"
 _THIS = "id = ? AND key = ? AND expires > ?"
 
 GET = "SELECT key, value, expires FROM entries WHERE id = ?"
-EXPIRES = "SELECT key, NULL, expires FROM entries WHERE id = ?"
+EXPIRES = "SELECT key, x'', expires FROM entries WHERE id = ?"
 PUT = (
     "INSERT INTO entries (id, key, expires, used, value) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET key = excluded.key, expires = excluded.expires,"
@@ -78,10 +78,16 @@ _INT64 = Struct("<q").unpack
 _SMALL = 4096
 
 
-def row_of(key: str) -> tuple[int, str | bytes]:
-    """The row of the key, a signed 64-bit hash of it, and the key as it is stored.
+def row_of(key: str) -> tuple[int, bytes]:
+    """The row of the key, a signed 64-bit hash of it, and the key in bytes, as it is read."""
+    name = key.encode("utf-8", "surrogatepass")
+    return _INT64(blake2b(name, digest_size=8).digest())[0], name
 
-    Any text has its own: one that isn't Unicode (lone surrogates) is stored as bytes.
+
+def bound(key: str) -> tuple[int, str | bytes]:
+    """The row of the key, and the key as it is bound: as text, if it is one.
+
+    What isn't Unicode, lone surrogates, is bound as bytes. So each key has its own.
     """
     stored: str | bytes = key
     try:
@@ -91,16 +97,29 @@ def row_of(key: str) -> tuple[int, str | bytes]:
     return _INT64(blake2b(name, digest_size=8).digest())[0], stored
 
 
-def key_text(stored: str | bytes) -> str:
-    """The key that is stored so."""
-    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
-
-
 def row_for(key: str, value: Any, used: float, expires: float) -> tuple[Any, ...]:
     """What `PUT` takes; the length of its last is the value's in bytes."""
     if len(value) < _SMALL:
         value = bytearray(value)
     elif type(value) is memoryview:
         value = value.cast("B")
-    row, stored = row_of(key)
+    row, stored = bound(key)
     return row, stored, expires, used, value
+
+
+def key_text(name: bytes) -> str | None:
+    """The key that was read as these bytes; None if they are damaged."""
+    try:
+        return name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+
+
+def live(found: tuple[Any, Any, Any] | None, name: bytes, now: float) -> Any:
+    """The value of the row, if it is this key's, its time isn't over, and nothing is damaged."""
+    if found is None:
+        return None
+    stored, value, expires = found
+    if stored == name and isinstance(expires, float) and expires > now:
+        return value if isinstance(value, (bytes, bytearray)) else None
+    return None

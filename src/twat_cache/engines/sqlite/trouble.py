@@ -15,9 +15,12 @@ from ...errors import EngineError, EngineTimeoutError
 
 __all__ = ["ERRORS", "Patience", "is_busy", "is_damage", "translated"]
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What `sqlite3` raises; the second of a file so damaged that its own names are no text."""
+
 _BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
 _DAMAGE = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
-_TRIES = 12  # of about 8 µs
+_TRIES = 12  # of about 8 µs; the shortest sleep takes 80
 _SHORTEST = 0.000_02
 _LONGEST = 0.002
 
@@ -38,7 +41,7 @@ class Patience:
         self._tries = _TRIES
 
     def wait(self, error: BaseException) -> None:
-        """Sleeps, or lets other threads run.
+        """Sleeps, if trying at once wasn't enough.
 
         Raises:
             EngineTimeoutError: There is no time left; its cause is the error.
@@ -51,7 +54,6 @@ class Patience:
             ) from error
         if self._tries:
             self._tries -= 1
-            time.sleep(0)
             return
         time.sleep(min(left, self._step * (0.5 + random())))
         self._step = min(self._step * 1.5, _LONGEST)
@@ -59,10 +61,6 @@ class Patience:
     def left(self) -> float:
         """The seconds that are left."""
         return self._end - time.monotonic()
-
-
-ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What `sqlite3` raises; the second of a file so damaged that its own names are no text."""
 
 
 def is_busy(error: Exception) -> bool:
