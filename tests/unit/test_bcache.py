@@ -136,8 +136,8 @@ def test_descriptors_and_coroutine_functions(tc, decorator):
         def s(x):
             return [x]
 
-        @classmethod
         @decorator(ignore=("cls",))
+        @classmethod
         def c(cls, x):
             return [x]
 

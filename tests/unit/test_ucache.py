@@ -660,8 +660,8 @@ def methods(tc, stores):
                 calls.append(x)
                 return [getattr(self, "number", None), x]
 
-            @classmethod
             @tc.ucache(tiers, name="c", key=lambda cls, x: x)
+            @classmethod
             def c(cls, x):
                 return [cls.__name__, x]
 
