@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from twat_cache.testing import FakeClock
@@ -119,3 +122,30 @@ def test_the_environment_names_an_engine(tc, monkeypatch, tmp_path):
     g.close()
     with tc.Cache(f"sqlite:///{tmp_path}/a.db", namespace="shop") as cache:
         assert cache.get("a") == 1
+
+
+def test_stores_that_share_an_engine_share_a_computation_by_process(tc, tmp_path):
+    """As those of several processes do: neither knows of the other."""
+    begun, calls = threading.Barrier(8), []
+
+    def load():
+        calls.append(1)
+        time.sleep(0.05)
+        return [len(calls)]
+
+    url = f"sqlite:///{tmp_path}/a.db"
+    caches = [tc.Cache(url, single_flight="process", ttl=60) for _ in range(4)]
+    answers = []
+
+    def ask(cache):
+        begun.wait(20)
+        answers.append(cache.get_or_load("a", load))
+
+    threads = [threading.Thread(target=ask, args=(cache,)) for cache in caches * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert answers == [[1]] * 8
+    for cache in caches:
+        cache.close()
