@@ -122,7 +122,8 @@ class Operations(Parts):
 
     def _invalidate_tags(self, tags: Iterable[str]) -> Steps[None]:
         wanted = _read_tags(tags)
-        if wanted and self._far is not None:
+        is_engine: bool = self._shelf.waits  # or it is closed, and raises
+        if is_engine and wanted and self._far is not None:
             yield from self._far.tokens.drop(wanted)  # which tells all caches that share them
         elif wanted:
             self._forget_tags(wanted)
@@ -152,7 +153,8 @@ class Operations(Parts):
         run(self._clear())
 
     def _ping(self) -> Steps[None]:
-        if self._far is not None:
+        is_engine: bool = self._shelf.waits
+        if is_engine and self._far is not None:
             yield ask(self._far.engine, "ping")
 
     def _loading(self, key: str, loader: Any, ttl: Any, tags: Iterable[str]) -> Call:

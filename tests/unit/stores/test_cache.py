@@ -566,6 +566,8 @@ def test_a_closed_store_says_so_and_what_can_compute_does(tc, store):
         lambda: store.incr("a"),
         lambda: store.keys(),
         lambda: store.clear(),
+        lambda: store.ping(),
+        lambda: store.invalidate_tags("t"),
     ):
         with pytest.raises(tc.EngineError, match="this cache is closed"):
             use()
