@@ -19,7 +19,11 @@ BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --prefer-binary
 CORE := $(wildcard ext/*.* ext/policies/*) setup.py pyproject.toml
 LIBRARY := $(shell find src -name '*.py' -o -name py.typed) setup.py pyproject.toml
-APART := -m "not alone" -n $(JOBS) --dist loadgroup
+# A worker that crashes fails the run at once: with one in its place pytest-xdist may wait for ever.
+SPREAD := -n $(JOBS) --dist loadgroup --max-worker-restart=0
+# Stores that are killed, damaged and filled up: in processes of their own, and once, since cores don't matter there.
+TROUBLE := $(foreach t,crash failures forks safety soak stampede,tests/integration/test_$(t).py)
+APART := -m "not alone" $(SPREAD) $(TROUBLE:%=--ignore=%)
 
 # Each test in four threads at once; test_threads and test_interrupted start threads themselves.
 PARALLEL := --parallel-threads=4 -k "not pure" tests/unit/core/test_store.py \
@@ -63,11 +67,12 @@ types: $(VENV)/.lint $(VENV)/.core ## mypy --strict on the library, mypy and pyr
 .PHONY: test-cores
 test-cores: $(VENV)/.core $(VENV)/.test ## the suite, both cores side by side
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ] # 5: PYTEST_ARGS chose none of them
+	$(BIN)/python -m pytest -m "not alone" $(SPREAD) $(TROUBLE) $(PYTEST_ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
 
 .PHONY: test-pure
 test-pure: $(PURE)/.library ## the suite on an installation that was built without the extension
-	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" $(SPREAD) $(TROUBLE:%=--ignore=%) $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: ## the suite on every Python found (PYTHONS="…"), and FREETHREADED=path
