@@ -153,11 +153,6 @@ class Field:
         keys = self.some_keys()
         return lambda store: [timed(lambda: store.read(keys)) / len(keys)]
 
-    def gets_timed(self) -> Work:
-        """As `gets`, each timed by itself."""
-        keys = self.some_keys()
-        return lambda store: [timed(partial(store.read, [key])) for key in keys]
-
     def puts(self) -> Work:
         """A put of each of some keys, with other bytes."""
         items = self.other_bytes(self.some_keys())
