@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import threading
 from contextvars import ContextVar
@@ -503,6 +504,7 @@ def test_invalidate_by_takes_parameters_only(tc, kit):
 
 
 def test_tags_are_a_list_or_a_function_of_the_call(tc, kit):
+    gc.collect()  # caches of other tests, whose engines are closed
     f = kit.function(tags=["all"])
     g = kit.function(tags=lambda x, *_, **__: [f"x{x}", "all"])
     for x in (1, 2):
@@ -566,6 +568,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_call_in_flight_does_not_store_its_older_result(tc, stores, change):
+    gc.collect()  # caches of other tests, whose engines are closed
     gate, begun = threading.Event(), threading.Event()
 
     @tc.ucache(stores.tiers(), tags=["t"], invalidate_by=("x",), name="f", clock=stores.clock)
@@ -597,6 +600,7 @@ def test_a_call_in_flight_does_not_store_its_older_result(tc, stores, change):
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_read_while_it_is_dropped_does_not_come_back_near(tc, clock, change):
     """The engine's answer is on its way to the near table while the value is changed."""
+    gc.collect()  # caches of other tests, whose engines are closed
     kind = type(tc.open_engine("mapping:"))
     read, go_on = threading.Event(), threading.Event()
 

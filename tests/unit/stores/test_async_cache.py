@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -155,6 +156,8 @@ def test_a_function_on_an_engine_that_has_to_be_awaited(tc, tiers, clock):
 
 
 def test_what_can_not_be_awaited_says_so(tc, clock):
+    gc.collect()  # caches of other tests, whose engines are closed
+
     @tc.ucache(async_engine(tc, float), tags=["t"], name="mine")
     async def f(x):
         return x
