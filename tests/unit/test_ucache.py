@@ -10,6 +10,7 @@ import threading
 from contextvars import ContextVar
 from datetime import timedelta
 from importlib import import_module
+from uuid import uuid4
 
 import pytest
 
@@ -546,7 +547,7 @@ def test_controls_of_memory_say_what_they_need(tc, kit, tmp_path):
 
 
 def test_names_in_the_registry(tc, kit):
-    name = f"name {id(kit)}"
+    name = uuid4().hex
     f = kit.function(name=name)
     kit.do(lambda: f(1))
     assert f in tc.caches()
