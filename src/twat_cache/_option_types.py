@@ -18,6 +18,7 @@ __all__ = [
     "Options",
     "Policy",
     "Progress",
+    "RetryTerms",
     "Secrets",
     "StoreOptions",
     "Ttl",
@@ -33,6 +34,22 @@ OnRemoval: TypeAlias = Callable[[tuple[Any, ...], Any, Cause], object]
 EngineLike: TypeAlias = str | Engine | AsyncEngine | Sequence[str | Engine | AsyncEngine] | None
 Secrets: TypeAlias = str | bytes | Sequence[str | bytes] | None
 Progress: TypeAlias = bool | Callable[[int, int | None], object] | None
+
+
+class RetryTerms(TypedDict, total=False):
+    """How a function that raises is called again, in stamina's terms."""
+
+    on: (
+        type[Exception]
+        | Sequence[type[Exception]]
+        | Callable[[Exception], bool | float | timedelta]
+    )
+    attempts: int | None
+    timeout: Duration | None
+    wait_initial: Duration
+    wait_max: Duration
+    wait_jitter: Duration
+    wait_exp_base: float
 
 
 class Options(TypedDict, total=False):
@@ -60,7 +77,7 @@ class Options(TypedDict, total=False):
     beta: float | None
     soft_timeout: Duration | None
     hard_timeout: Duration | None
-    retry: Any
+    retry: int | RetryTerms | None
     cache_exceptions: Mapping[type[Exception], Duration] | None
     single_flight: bool | Literal["process"] | None
     tags: Collection[str] | Callable[..., Collection[str]] | None

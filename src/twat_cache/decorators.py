@@ -68,7 +68,7 @@ def _signature(
     beta: float | None = 0.0,
     soft_timeout: t.Duration | None = None,
     hard_timeout: t.Duration | None = None,
-    retry: Any = None,
+    retry: int | t.RetryTerms | None = None,
     cache_exceptions: Mapping[type[Exception], t.Duration] | tuple[()] = (),
     single_flight: bool | None = None,
     tags: Collection[str] | Callable[..., Collection[str]] | None = None,

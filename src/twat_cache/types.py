@@ -4,6 +4,12 @@ None of these classes is ever made: a decorated function is an object of the cor
 here says what can be done with it. Calls and controls are checked against the function's own
 signature. The one exception are `peek(..., default_=…)` and `put(..., ttl_=…)`: no type can say
 "the function's parameters and one keyword more", so with that keyword they take any arguments.
+
+There are three families: of functions, of coroutine functions, and of functions under `lru_cache`.
+Each has a protocol for what is bound, one for what a class shows, one for the function itself, and
+those for staticmethods and classmethods; the decorators that give them stand last. They are in one
+file since each names the others of its family, and it is long since a checker needs every control
+spelt out once for those that are called and once for those that are awaited.
 """
 # pyright: reportReturnType=false
 # (the bodies of protocols are their docstrings)
@@ -23,6 +29,7 @@ from ._option_types import (
     Options,
     Policy,
     Progress,
+    RetryTerms,
     Secrets,
     StoreOptions,
     Ttl,
@@ -54,6 +61,7 @@ __all__ = [
     "Options",
     "Policy",
     "Progress",
+    "RetryTerms",
     "Secrets",
     "StoreOptions",
     "Ttl",

@@ -241,3 +241,8 @@ async def make_async() -> None:
 
 
 decorate: Callable[[Callable[[int], float]], Cached[[int], float]] = ucache("mapping:")
+
+
+@ucache(retry={"attempts": 3, "on": OSError, "wait_max": "5s"})
+def retried(number: int) -> int:
+    return number

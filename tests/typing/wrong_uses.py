@@ -75,6 +75,8 @@ def wrong_options() -> None:
     mcache(weigher=weight_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     mcache(max_bytes=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     mcache(on_removal=heard)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    mcache(retry={"attempts": "x"})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    mcache(retry={"tries": 3})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     mcache(nonsense=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     mcache(128, None, "lru", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     mcache()(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
