@@ -91,7 +91,7 @@ test-free: $(VENV)/.core $(VENV)/.test $(VENV)/.test-free # on a free-threaded P
 	PYTHON_GIL=0 $(BIN)/python -m pytest $(PARALLEL)
 
 .PHONY: bench
-bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers
+bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers: hits, misses, policies, stores
 	@mkdir -p .asv
 	HOME=$(CURDIR)/.asv $(BIN)/asv machine --yes # asv notes the machine in the home directory: one of its own
 	HOME=$(CURDIR)/.asv $(BIN)/asv run --quick --python=same --show-stderr
@@ -99,6 +99,10 @@ bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the t
 	$(BIN)/python benchmarks/policy_cost.py
 	$(BIN)/python benchmarks/policy_peers.py
 	$(BIN)/python benchmarks/hit_ratio.py --check
+	$(BIN)/python -m benchmarks.miss_path
+	$(BIN)/python -m benchmarks.decorated
+	$(BIN)/python -m benchmarks.arrays --rounds 10
+	$(BIN)/python -m benchmarks.stores --rounds 7
 
 .PHONY: docs
 docs: $(VENV)/.core $(VENV)/.docs ## the site, into site/, strictly
