@@ -36,10 +36,9 @@ def tags_of_calls(
     given = recipe.tags
     places = {name: _place(plan, name) for name in recipe.invalidate_by}
     if callable(given):
-        function = given
 
         def named(call: Call) -> list[str]:
-            return _checked(function(*call.args, **call.kwargs))
+            return _checked(given(*call.args, **call.kwargs))
 
     else:
         fixed = list(given or ())

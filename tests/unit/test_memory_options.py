@@ -143,6 +143,14 @@ def test_a_tags_function_that_gives_something_else_is_an_error_of_the_call(tc, k
 # -- invalidate_by ---------------------------------------------------------------------------------
 
 
+def test_invalidate_by_takes_the_functions_own_defaults(kit):
+    """The function that names the tags has others."""
+    f = kit.function(tags=lambda x, y=1: [f"x{x}"], invalidate_by=("y",))
+    kit.do(lambda: f(5))
+    assert kit.do(lambda: f.invalidate_by(y=1)) == 0
+    assert kit.do(lambda: f.invalidate_by(y=0)) == 1
+
+
 def test_results_are_dropped_by_one_argument(tc, kit):
     f = kit.function(invalidate_by=("x", "y"))
     for x, y in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 0)):
