@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from ._core import gates
 from ._options import guess
-from .errors import EngineError, refused
+from .errors import EngineClosedError, EngineError, refused
 from .stats import Stats
 
 TYPE_CHECKING = False
@@ -130,7 +130,7 @@ def invalidate_tags(*tags: str) -> None:
     Raises:
         ConfigurationError: A tag is no text, or empty.
         EngineError: An engine can't serve, or is asynchronous (`AsyncCache.invalidate_tags` awaits
-            it); all others have forgotten theirs.
+            it); all others have forgotten theirs. One that was closed is passed over.
     """
     from ._run.drive import run
     from ._stores.tokens import in_use
@@ -148,6 +148,8 @@ def invalidate_tags(*tags: str) -> None:
             continue
         try:
             run(tokens.drop(tags))
+        except EngineClosedError:
+            pass  # nothing is read from it any more
         except EngineError as failure:
             error = failure
     for cache in _everything():

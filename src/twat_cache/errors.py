@@ -5,7 +5,8 @@ TwatCacheError
 ├── ConfigurationError (ValueError)    an option that can't be honoured
 ├── EngineError                        an engine that couldn't serve
 │   ├── EngineNotAvailableError (ImportError)   its library is missing; says which extra has it
-│   └── EngineTimeoutError (TimeoutError)       it didn't answer in time
+│   ├── EngineTimeoutError (TimeoutError)       it didn't answer in time
+│   └── EngineClosedError                       it was closed
 ├── ResourceError                      something around the cache that can't be had
 │   ├── ConcurrencyError               threads, tasks or processes in each other's way
 │   └── PathError                      a name or a folder that can't be used
@@ -30,6 +31,7 @@ __all__ = [
     "CacheValueError",
     "ConcurrencyError",
     "ConfigurationError",
+    "EngineClosedError",
     "EngineError",
     "EngineNotAvailableError",
     "EngineTimeoutError",
@@ -62,6 +64,10 @@ class EngineNotAvailableError(EngineError, ImportError):
 
 class EngineTimeoutError(EngineError, TimeoutError):
     """An engine that didn't answer in the time it was given."""
+
+
+class EngineClosedError(EngineError):
+    """An engine that was used after `close()`."""
 
 
 class ResourceError(TwatCacheError):

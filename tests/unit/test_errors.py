@@ -27,6 +27,7 @@ EVERY_ERROR = [getattr(errors, name) for name in errors.__all__]
         (errors.EngineError, (TwatCacheError,)),
         (errors.EngineNotAvailableError, (errors.EngineError, ImportError)),
         (errors.EngineTimeoutError, (errors.EngineError, TimeoutError)),
+        (errors.EngineClosedError, (errors.EngineError,)),
         (errors.ResourceError, (TwatCacheError,)),
         (errors.ConcurrencyError, (errors.ResourceError,)),
         (errors.PathError, (errors.ResourceError,)),

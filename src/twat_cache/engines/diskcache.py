@@ -23,7 +23,13 @@ from weakref import ref
 
 from .._size import read_size
 from ..engine_types import Bytes, Capabilities, Clock
-from ..errors import EngineError, EngineNotAvailableError, EngineTimeoutError, PathError
+from ..errors import (
+    EngineClosedError,
+    EngineError,
+    EngineNotAvailableError,
+    EngineTimeoutError,
+    PathError,
+)
 from .address import folder_of, options_of, seconds
 from .forks import ForkSafeLock, leak
 from .private import private_file, private_folder
@@ -242,7 +248,7 @@ class DiskcacheEngine:
 
     def _serve(self) -> Iterator[None]:
         if self._closed:
-            raise EngineError("the engine is closed; open another one")
+            raise EngineClosedError("the engine is closed; open another one")
         try:
             if self._cache is None or not os.path.exists(self._file):
                 self._begin()

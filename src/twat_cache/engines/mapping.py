@@ -13,7 +13,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from ..engine_types import Bytes, Capabilities, Clock
-from ..errors import EngineError
+from ..errors import EngineClosedError, EngineError
 from .address import options_of
 from .forks import ForkSafeLock
 
@@ -127,7 +127,7 @@ class MappingEngine:
     def _held(self) -> Iterator[None]:
         with self._lock:
             if self._closed:
-                raise EngineError("the engine is closed; open another one")
+                raise EngineClosedError("the engine is closed; open another one")
             try:
                 yield
             except EngineError:

@@ -92,6 +92,15 @@ def test_one_store_drops_what_another_one_has_near(stores):
     assert [cache.get("a") for cache in (one, other, elsewhere)] == [None, None, 1]
 
 
+def test_an_engine_that_was_closed_is_no_reason_to_fail(tc):
+    engine, other = tc.open_engine("mapping:"), tc.open_engine("mapping:")
+    kept = [tc.Cache(engine), tc.Cache(other), tc.Cache(engine, namespace="n")]
+    kept[1].set("a", 1, tags=["only here"])
+    engine.close()
+    tc.invalidate_tags("only here")
+    assert kept[1].get("a") is None
+
+
 def test_the_function_of_the_package_drops_a_tag_everywhere(tc, stores):
     if stores.place == "async":
         pytest.skip("it is no coroutine function")
