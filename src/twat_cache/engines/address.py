@@ -10,12 +10,13 @@ the path; those of folders follow RFC 8089, where the third slash is the root.
 from __future__ import annotations
 
 import os
+from operator import index
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from ..errors import ConfigurationError, refused
 
-__all__ = ["file_of", "flag", "folder_of", "options_of", "seconds"]
+__all__ = ["entries", "file_of", "flag", "folder_of", "options_of", "seconds"]
 
 
 def options_of(url: str, known: frozenset[str]) -> dict[str, Any]:
@@ -68,6 +69,19 @@ def seconds(timeout: float | str) -> float:
         number = -1.0
     if not 0 <= number < 1e6:
         raise refused("timeout", timeout, "seconds, 0 or more")
+    return number
+
+
+def entries(maxsize: int | str | None) -> int | None:
+    """The option `maxsize`, as a number or as the text that a URL holds; None is no bound."""
+    if maxsize is None:
+        return None
+    try:
+        number = int(maxsize) if isinstance(maxsize, str) else index(maxsize)
+    except (TypeError, ValueError):
+        number = 0
+    if isinstance(maxsize, bool) or number < 1:
+        raise refused("maxsize", maxsize, "an int from 1 on, or None (no bound)")
     return number
 
 

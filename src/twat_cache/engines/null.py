@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..engine_types import Bytes, Capabilities
-from ..errors import EngineError
+from ..errors import EngineClosedError
 from .address import options_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class NullEngine:
     __slots__ = ("_closed",)
 
     capabilities = Capabilities(swap=True, touch=True, left=True)
+    maxsize = 0
+    """There is room for nothing, as statistics tell."""
 
     def __init__(self) -> None:
         self._closed = False
@@ -81,4 +83,4 @@ class NullEngine:
     def ping(self) -> None:
         """Returns unless the engine was closed."""
         if self._closed:
-            raise EngineError("the engine is closed; open another one")
+            raise EngineClosedError("the engine is closed; open another one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ConfigurationError, EngineError, refused
+from ..errors import ConfigurationError, EngineClosedError, EngineError, refused
 from .forks import ForkSafeLock
 
 TYPE_CHECKING = False
@@ -50,6 +50,11 @@ class TieredEngine:
         self._closed = False
         local = all(tier.capabilities.local for tier in tiers)
         self.capabilities = self._far.capabilities._replace(pieces=False, local=local)
+
+    @property
+    def maxsize(self) -> int | None:
+        """The furthest tier's bound on the number of entries, if it tells one."""
+        return getattr(self._far, "maxsize", None)
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; each tier is asked for what those before it don't have."""
@@ -146,7 +151,7 @@ class TieredEngine:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise EngineError("the engine is closed; open another one")
+            raise EngineClosedError("the engine is closed; open another one")
 
     def _promote(self, depth: int, items: Mapping[str, Bytes], seen: Mapping[str, int]) -> None:
         """Adds to the tiers before this one what was read, unless it was changed meanwhile.

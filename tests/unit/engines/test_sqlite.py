@@ -51,6 +51,11 @@ def clock():
     return FakeClock()
 
 
+def rows(path):
+    with closing(raw(path)) as db:
+        return db.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+
 def mode(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
@@ -271,12 +276,19 @@ def test_expired_rows_leave_the_file(path, clock):
     engine = SqliteEngine(path, clock=clock.seconds)
     engine.put({f"old{n}": b"x" * 100 for n in range(200)}, 10)
     clock.advance(11)
-    for number in range(100):
+    for number in range(300):
         engine.put({f"new{number}": b"x"}, None)
     engine.close()
-    db = raw(path)
-    assert db.execute("SELECT count(*) FROM entries").fetchone() == (100,)
-    db.close()
+    assert rows(path) == 300
+
+
+def test_expired_rows_leave_also_where_each_process_writes_little(path, clock):
+    for number in range(20):
+        engine = SqliteEngine(path, clock=clock.seconds)
+        engine.put({f"key{number}": b"x"}, 10)
+        engine.close()
+        clock.advance(3)
+    assert rows(path) == 4
 
 
 @pytest.mark.parametrize("size", [100, 3_000, 100_000])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..._size import read_size
-from ...errors import EngineError, PathError
+from ...errors import EngineClosedError, EngineError, PathError
 from ..address import folder_of, options_of
 from ..pieces import pieces_of
 from ..private import private_folder
@@ -41,6 +41,7 @@ class DiskEngine:
         path: The folder; made if it is missing.
         max_bytes: A bound on the index and the files together, as `1_000_000_000` or `"1GB"`; the
             least recently used entries leave first. None is unbounded.
+        maxsize: A bound on the number of entries, as of `SqliteEngine`.
         spill: From which size on a value gets a file, as `32_768` or `"32KiB"`.
         timeout: How many seconds to wait for a lock that another process holds.
         clock: The wall-clock time in seconds.
@@ -51,6 +52,7 @@ class DiskEngine:
         path: str | os.PathLike[str],
         *,
         max_bytes: int | str | None = None,
+        maxsize: int | str | None = None,
         spill: int | str = "32KiB",
         timeout: float | str = 5.0,
         clock: Clock = time.time,
@@ -59,7 +61,9 @@ class DiskEngine:
         folder = os.path.abspath(path)
         private_folder(folder)
         file = os.path.join(folder, "index.db")
-        self._index = Index(file, max_bytes=max_bytes, timeout=timeout, clock=clock)
+        self._index = Index(
+            file, max_bytes=max_bytes, maxsize=maxsize, timeout=timeout, clock=clock
+        )
         self._files = Files(os.path.join(folder, "values"))
         self._folder = folder
         self._writes = 0
@@ -71,11 +75,17 @@ class DiskEngine:
         """The engine at `disk:///absolute/folder` or `disk:relative/folder`.
 
         Args:
-            url: `max_bytes`, `spill` and `timeout` may stand in it, as in `?max_bytes=1GB`.
+            url: `max_bytes`, `maxsize`, `spill` and `timeout` may stand in it, as in
+                `?max_bytes=1GB`.
             options: Those of the class; they go before those in the URL.
         """
-        given = options_of(url, frozenset({"max_bytes", "spill", "timeout"}))
+        given = options_of(url, frozenset({"max_bytes", "maxsize", "spill", "timeout"}))
         return cls(folder_of(url), **{**given, **options})
+
+    @property
+    def maxsize(self) -> int | None:
+        """The bound on the number of entries; None if there is none."""
+        return self._index.maxsize
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; large ones are views of files that stay as they are."""
@@ -154,7 +164,7 @@ class DiskEngine:
     @contextmanager
     def _serving(self) -> Iterator[None]:
         if self._closed:
-            raise EngineError("the engine is closed; open another one")
+            raise EngineClosedError("the engine is closed; open another one")
         try:
             yield
         except EngineError:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..._size import read_size
 from ...engine_types import Bytes, Capabilities, Clock
-from ...errors import EngineError, PathError
-from ..address import flag, folder_of, options_of, seconds
+from ...errors import EngineClosedError, EngineError, PathError
+from ..address import entries, flag, folder_of, options_of, seconds
 from ..pieces import pieces_of
 from .entry import Head, prolong, read_head, read_value, write_new
 from .folder import SHARDS, Folder
@@ -41,6 +41,9 @@ class FileEngine:
         path: The folder; made if it is missing, refused if other things lie in it.
         max_bytes: A bound on all files, as `10_000_000_000` or `"10GB"`; the least recently used
             leave first. None is unbounded.
+        maxsize: A bound on the number of files, as `1000` or `"1000"`, which leave likewise. At
+            times there are more, by a sixteenth of it for each process that writes; a bound below
+            16 is exact. None is unbounded.
         fsync: Whether a put waits until the value is on the disk. If not, a failing machine may
             lose the last values, or leave files that are found to be damaged.
         timeout: How many seconds to wait for a writer in another thread or process.
@@ -52,6 +55,7 @@ class FileEngine:
         path: str | os.PathLike[str],
         *,
         max_bytes: int | str | None = None,
+        maxsize: int | str | None = None,
         fsync: bool | str = False,
         timeout: float | str = 5.0,
         clock: Clock = time.time,
@@ -61,7 +65,7 @@ class FileEngine:
         self._fsync = flag("fsync", fsync)
         self._clock = clock
         bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
-        self._size = None if bound is None else Size(self._folder, bound)
+        self._size = Size(self._folder, bound, entries(maxsize))
         self._writes = 0
         self._closed = False
         self.capabilities = Capabilities(
@@ -73,11 +77,17 @@ class FileEngine:
         """The engine at `file:///absolute/folder` or `file:relative/folder`.
 
         Args:
-            url: `max_bytes`, `fsync` and `timeout` may stand in it, as in `?max_bytes=10GB`.
+            url: `max_bytes`, `maxsize`, `fsync` and `timeout` may stand in it, as in
+                `?max_bytes=10GB`.
             options: Those of the class; they go before those in the URL.
         """
-        given = options_of(url, frozenset({"max_bytes", "fsync", "timeout"}))
+        given = options_of(url, frozenset({"max_bytes", "maxsize", "fsync", "timeout"}))
         return cls(folder_of(url), **{**given, **options})
+
+    @property
+    def maxsize(self) -> int | None:
+        """The bound on the number of files; None if there is none."""
+        return self._size.maxsize
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; large ones are views of files that stay as they are."""
@@ -164,7 +174,7 @@ class FileEngine:
     @contextmanager
     def _serving(self) -> Iterator[None]:
         if self._closed:
-            raise EngineError("the engine is closed; open another one")
+            raise EngineClosedError("the engine is closed; open another one")
         try:
             yield
         except OSError as error:
@@ -184,7 +194,7 @@ class FileEngine:
             value = read_value(path, name, now)
         except FileNotFoundError:
             return None
-        if value is not None and self._size:
+        if value is not None and self._size.is_bounded:
             self._size.used(path, now)
         return value
 
@@ -201,7 +211,7 @@ class FileEngine:
         """Writes the value beside its place, then gives it the place if what is there allows it."""
         pieces = pieces_of(value)
         size = sum(map(len, pieces)) + len(name)
-        if self._size and size > self._size.max_bytes:
+        if size > self._size.max_bytes:
             if onto is None:
                 _delete(path)
             return False
@@ -213,7 +223,7 @@ class FileEngine:
         new = self._folder.new()
         try:
             write_new(new, name, pieces, deadline, fsync=self._fsync)
-            if self._size:
+            if self._size.is_bounded:
                 os.utime(new, ns=(int(now * 1e9), int(now * 1e9)))
             with self._locks.held(shard):
                 if onto is not None and self._value(path, name) != onto[0]:
@@ -221,6 +231,7 @@ class FileEngine:
                 self._folder.take(new, path, fsync=self._fsync)
         finally:
             _delete(new)
+        self._size.trim()
         return True
 
     def _value(self, path: str, name: bytes) -> bytes | memoryview | None:
@@ -252,8 +263,7 @@ class FileEngine:
                     yield head.key.decode("utf-8", "surrogatepass")
 
     def _upkeep(self, size: int) -> None:
-        if self._size:
-            self._size.make_room(size)
+        self._size.make_room(size)
         self._writes += 1
         if self._writes % _SWEEP == 0:
             self._sweep(random.choice(SHARDS))

@@ -6,11 +6,11 @@ import os
 import time
 from itertools import groupby
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._size import read_size
 from ...engine_types import Bytes, Capabilities, Clock
-from ..address import file_of, options_of, seconds
+from ..address import entries, file_of, options_of, seconds
 from ..private import private_file, private_folder
 from . import statements as sql
 from .database import MEMORY, transaction
@@ -18,12 +18,13 @@ from .log import Log
 from .runner import Runner
 from .upkeep import Upkeep
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["SqliteEngine"]
+
+T = TypeVar("T")
 
 _CHUNK = 500
 
@@ -41,6 +42,9 @@ class SqliteEngine:
         max_bytes: A bound on the file, as `100_000_000` or `"100MB"`; its log, which is 32 MB long
             and at times twice that, comes on top. The least recently used entries leave first.
             None is unbounded.
+        maxsize: A bound on the number of entries, as `1000` or `"1000"`; the least recently used
+            leave first. At times there are more, by a sixteenth of it for each process that
+            writes; a bound below 16 is exact. None is unbounded.
         timeout: How many seconds to wait for a lock that another process holds.
         clock: The wall-clock time in seconds.
     """
@@ -55,6 +59,7 @@ class SqliteEngine:
         path: str | os.PathLike[str],
         *,
         max_bytes: int | str | None = None,
+        maxsize: int | str | None = None,
         timeout: float | str = 5.0,
         clock: Clock = time.time,
     ) -> None:
@@ -62,13 +67,13 @@ class SqliteEngine:
         self._path = path if path == MEMORY else os.path.abspath(path)
         bound = None if max_bytes is None else read_size(max_bytes, option="max_bytes")
         self._clock = clock
-        self._bounded = bound is not None
         self._bound = inf if bound is None else bound
+        self._upkeep = Upkeep(bound, entries(maxsize), self._beside)
+        self._bounded = self._upkeep.is_bounded
         setup = (*self._setup, sql.CREATE_RECENCY) if self._bounded else self._setup
         if self._path != MEMORY:
             private_folder(os.path.dirname(self._path))
             private_file(self._path)
-        self._upkeep = Upkeep(bound, self._beside)
         self._log = Log(self._path)
         self._runner = Runner(self._path, setup, seconds(timeout))
         self.capabilities = Capabilities(
@@ -81,18 +86,25 @@ class SqliteEngine:
         """The engine at `sqlite:///relative/path` or `sqlite:////absolute/path`.
 
         Args:
-            url: `max_bytes` and `timeout` may stand in it, as in `?max_bytes=1GB`.
+            url: `max_bytes`, `maxsize` and `timeout` may stand in it, as in `?max_bytes=1GB`.
             options: Those of the class; they go before those in the URL.
         """
-        return cls(
-            file_of(url), **{**options_of(url, frozenset({"max_bytes", "timeout"})), **options}
-        )
+        given = options_of(url, frozenset({"max_bytes", "maxsize", "timeout"}))
+        return cls(file_of(url), **{**given, **options})
+
+    @property
+    def maxsize(self) -> int | None:
+        """The bound on the number of entries; None if there is none."""
+        return self._upkeep.maxsize
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, read in one transaction."""
         if len(keys) != 1:
             self._runner.look()
-            return self._runner.read(self._get_all, keys)
+            values, is_time = self._runner.read(self._get_all, keys)
+            if is_time:
+                self._runner.write_if_free(self._upkeep.flush)
+            return values
         row, name = sql.row_of(keys[0])
         found = self._runner.first(self._get, (row,))
         if found is not None and not self._bounded:
@@ -129,10 +141,7 @@ class SqliteEngine:
             self.ping()
             return False
         row = self._row(key, value, now, inf if ttl is None else now + ttl)
-        if not self._has_room(row):
-            self.ping()
-            return False
-        return self._runner.write(_execute, self._statement(row) + sql.IF_NONE, row) == 1
+        return self._write_one(row, _execute, self._statement(row) + sql.IF_NONE, row) == 1
 
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys in one transaction; tells how many of them were there."""
@@ -152,12 +161,10 @@ class SqliteEngine:
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there; one transaction."""
         now = self._clock()
-        row = None
-        if value is not None and (ttl is None or ttl > 0):
-            row = self._row(key, value, now, inf if ttl is None else now + ttl)
-            if not self._has_room(row):
-                return False
-        return self._runner.write(self._swap, key, now, expected, row)
+        if value is None or (ttl is not None and ttl <= 0):
+            return self._runner.write(self._swap, key, now, expected, None)
+        row = self._row(key, value, now, inf if ttl is None else now + ttl)
+        return self._write_one(row, self._swap, key, now, expected, row) is True
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
@@ -196,18 +203,27 @@ class SqliteEngine:
         """The statement that puts the row."""
         return self._put
 
-    def _has_room(self, row: tuple[Any, ...]) -> bool:
-        """Makes room for the row when it's time to; tells whether it fits at all."""
+    def _write_one(self, row: tuple[Any, ...], work: Callable[..., T], *args: Any) -> T | None:
+        """Runs the write of the row; None if it doesn't fit at all."""
         size = self._size(row)
-        if self._upkeep.due(size):
-            if size > self._bound:
-                return False
+        if size > self._bound:
+            self.ping()
+            return None
+        is_due = self._upkeep.due(size)
+        if is_due:
             self._work(size)
-        return True
+        result = self._runner.write(work, *args)
+        if is_due:
+            self._trim(1)
+        return result
 
     def _work(self, size: int) -> None:
         self._runner.write(self._upkeep.work, self._clock(), size)
         self._log.shorten(self._runner.write)
+
+    def _trim(self, written: int) -> None:
+        if self._upkeep.maxsize is not None:
+            self._runner.write(self._upkeep.trim, written)
 
     def _put_all(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """At once, or a part of the bound after the other."""
@@ -233,26 +249,31 @@ class SqliteEngine:
             self._put_portion(rows, total)
 
     def _put_portion(self, rows: list[tuple[Any, ...]], size: int) -> None:
-        if self._upkeep.due(size, len(rows)):
+        is_due = self._upkeep.due(size, len(rows))
+        if is_due:
             self._work(size)
         self._runner.write(self._write_all, rows)
+        if is_due:
+            self._trim(len(rows))
 
     def _write_all(self, db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
         with transaction(db):
             for statement, some in groupby(rows, self._statement):
                 db.executemany(statement, some)
 
-    def _get_all(self, db: sqlite3.Connection, keys: Sequence[str]) -> list[Any]:
+    def _get_all(self, db: sqlite3.Connection, keys: Sequence[str]) -> tuple[list[Any], bool]:
+        """The values, and whether it's time to write down that they were used."""
         now = self._clock()
         values = []
+        is_time = False
         with transaction(db, "DEFERRED"):
             for key in keys:
                 row, name = sql.row_of(key)
                 value = sql.live(db.execute(self._get, (row,)).fetchone(), name, now)
                 values.append(value)
                 if self._bounded and value is not None:
-                    self._upkeep.used(row, now)
-        return values
+                    is_time |= self._upkeep.used(row, now)
+        return values, is_time
 
     def _left(self, key: str) -> float | None:
         row, name = sql.row_of(key)

@@ -72,6 +72,10 @@ OLDEST = (
     " + length(value) + coalesce(CAST(substr(file, 34) AS INTEGER), 0)"
     " FROM entries ORDER BY used LIMIT ?"
 )
+DROP_SURPLUS = (
+    "DELETE FROM entries WHERE id IN (SELECT id FROM entries ORDER BY used"
+    " LIMIT min(?, max(0, (SELECT count(*) FROM entries) - ?)))"
+)
 DROP_ID = "DELETE FROM entries WHERE id = ?"
 
 _INT64 = Struct("<q").unpack

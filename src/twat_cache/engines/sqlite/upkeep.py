@@ -3,6 +3,14 @@
 The size is counted in pages in use, which costs nothing to know. Rows are dropped by their own
 size, the least recently used first, by as much as the pages are too many. Small rows leave gaps
 rather than free pages; new rows fill them, and the pages stay where they are.
+
+Room in bytes is made before a write, so that the file keeps within its bound. Rows are counted
+after it, since only then is it known which of them are new: of as many rows as the bound allows,
+none leaves when one is written anew. They are counted when a process has written a sixteenth of the
+bound.
+
+A process does all of this with its first write, too, so that those that write little and end don't
+add up.
 """
 
 from __future__ import annotations
@@ -25,29 +33,46 @@ _BYTES = 1 << 20
 _USES = 1_000
 _STEP = 1_000
 _FEW_PAGES = 64
+_MANY = 1 << 62  # rows, more than there can be
+_LONGEST = 1.0  # seconds that a time of use waits; another process may be about to drop that row
 
 
 class Upkeep:
     """Knows what there is to do, and does it when it is worth a transaction.
 
     Args:
-        max_bytes: The bound; None is unbounded, and no times of use are kept.
+        max_bytes: The bound on bytes, or None.
+        maxsize: The bound on rows, or None. Without any bound no times of use are kept.
         beside: Gives the bytes that are kept outside of the database, from a connection.
     """
 
-    def __init__(self, max_bytes: int | None, beside: Callable[[Any], int] | None = None) -> None:
+    def __init__(
+        self,
+        max_bytes: int | None,
+        maxsize: int | None,
+        beside: Callable[[Any], int] | None = None,
+    ) -> None:
         self.max_bytes = max_bytes
+        self.maxsize = maxsize
+        self.is_bounded = max_bytes is not None or maxsize is not None
         self._beside = beside
         self._every = _BYTES if max_bytes is None else min(_BYTES, max_bytes // 16 + 1)
-        self.credit = self._every
+        writes = _WRITES if maxsize is None else min(_WRITES, maxsize // 16 + 1)
+        self.credit = 0
         """What may be written before there is work to do: in bytes, and `cost` for each write."""
-        self.cost = self._every // _WRITES + sql.ROW_BYTES
+        self.cost = self._every // writes + sql.ROW_BYTES
         self._uses: dict[int, float] = {}
+        self._since = 0.0
         self._lock = Lock()
 
     def used(self, row: int, now: float) -> bool:
-        """Remembers that the row was read; tells whether there is enough to write it down."""
+        """Remembers that the row was read; tells whether it's time to write that down."""
+        if not self._uses:
+            self._since = now
         self._uses[row] = now
+        if now - self._since >= _LONGEST:
+            self._since = now  # whoever can't write now tries again as late
+            return True
         return len(self._uses) >= _USES
 
     def due(self, size: int, writes: int = 1) -> bool:
@@ -63,13 +88,23 @@ class Upkeep:
             excess = bytes_in_use(db) + max(room, self._every) - self.max_bytes
             if self._beside:
                 excess += self._beside(db)
-            self.flush(db)
+        self.flush(db)
         if excess > 0 or db.execute(sql.HAS_EXPIRED, (now,)).fetchone():
             with transaction(db):
                 db.execute(sql.DROP_EXPIRED, (now, _STEP))
                 if excess > 0:  # else no index says who is oldest
                     _cull(db, excess)
         _give_back(db)
+
+    def trim(self, db: sqlite3.Connection, written: int) -> None:
+        """Drops the rows that are too many, after so many were written.
+
+        A store that was larger when it was opened shrinks by a part with each write.
+        """
+        most = written + _STEP
+        bound = min(self.maxsize or _MANY, _MANY)  # as large an int as SQLite takes
+        if db.execute(sql.DROP_SURPLUS, (most, bound)).rowcount == most:
+            self.credit = 0
 
     def flush(self, db: sqlite3.Connection) -> None:
         """Writes down the times of use."""
