@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["counted"]
 
 
-def counted(tally: Tally, table: Table | None, *, is_function: bool, errors: int = 0) -> Stats:
+def counted(
+    tally: Tally,
+    table: Table | None,
+    *,
+    is_function: bool,
+    engine: object = None,
+    errors: int = 0,
+) -> Stats:
     """All the counts.
 
     Args:
@@ -20,6 +27,8 @@ def counted(tally: Tally, table: Table | None, *, is_function: bool, errors: int
         table: Whose counts there are, too.
         is_function: Whether each call goes by the table first, so that what the miss path answers
             from a store was counted as a miss there.
+        engine: Where results are, if there is no table before it: of its entries the bound is told,
+            and not how many there are.
         errors: How often a listener raised.
     """
     hits = misses = 0
@@ -30,6 +39,9 @@ def counted(tally: Tally, table: Table | None, *, is_function: bool, errors: int
         hits, misses, *others, rejections = table.counters()  # type: ignore[assignment]
         size = (len(table), table.maxsize)
         weight = (table.weight, table.max_weight)  # type: ignore[assignment]
+    if engine is not None:
+        bound = getattr(engine, "maxsize", None)
+        size = (0, bound if isinstance(bound, int) else None)
     behind = tally.hits
     if is_function:
         hits, misses = hits + behind - tally.near, max(misses - behind, 0)

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from ._tiers import Tiers
 
-__all__ = ["judge_codec", "refuse_async", "refuse_what_engines_lack"]
+__all__ = ["bounds_of", "judge_codec", "refuse_async", "refuse_what_engines_lack"]
 
 _OF_ITS_OWN_TABLE = {
-    "weigher": "None in an engine, which max_bytes= bounds",
-    "max_weight": "None in an engine, which max_bytes= bounds",
-    "memory_limit": "None before or in an engine, which max_bytes= bounds",
+    "weigher": "None in an engine, which maxsize= and max_bytes= bound",
+    "max_weight": "None in an engine, which maxsize= and max_bytes= bound",
+    "memory_limit": "None before or in an engine, which maxsize= and max_bytes= bound",
     "on_removal": "None before or in an engine, which doesn't tell what leaves it",
     "method": "None in an engine: objects are told by value there, so give their class a method "
     "__cache_key__(), or leave them out by ignore=('self',)",
@@ -25,11 +25,13 @@ _OF_ITS_OWN_TABLE = {
     "method __cache_key__()",
     "typed": "True in an engine: keys are always told by type there",
 }
-_OF_A_TABLE = {
-    "maxsize": "None in an engine, which max_bytes= bounds; in memory before one it is the most "
-    "entries there",
-    "policy": "'lru' in an engine, which has a policy of its own",
-}
+_OF_A_TABLE = {"policy": "'lru' in an engine, which has a policy of its own"}
+
+
+def bounds_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that are for the engine which is opened."""
+    bounds = {name: given.get(name) for name in ("max_bytes", "maxsize")}
+    return {name: value for name, value in bounds.items() if value is not None}
 
 
 def refuse_what_engines_lack(given: Mapping[str, Any], tiers: Tiers) -> None:
@@ -42,8 +44,7 @@ def refuse_what_engines_lack(given: Mapping[str, Any], tiers: Tiers) -> None:
     for name, instead in accepted.items():
         value = given.get(name)
         default = True if name == "typed" else getattr(Recipe, name)
-        is_default = value is None or (value == default and name != "maxsize")
-        if not is_default:
+        if value is not None and value != default:
             raise refused(name, value, instead)
 
 

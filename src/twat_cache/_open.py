@@ -128,4 +128,7 @@ def _check(engine: Any, options: dict[str, Any]) -> None:
         kind = type(engine).__qualname__
         raise ConfigurationError(f"a {kind} is no engine: it has no {', '.join(missing)}")
     if options:
-        raise ConfigurationError(f"an engine that is open takes no options: {min(options)}")
+        raise ConfigurationError(
+            f"an engine that is open takes no options, such as {min(options)}=; they are for"
+            " opening it"
+        )

@@ -218,6 +218,8 @@ class Operations(Parts):
         left_out = {"name"}
         if tiers.far is not None:
             left_out.add("max_bytes")  # the engine is open, and has it
+            if not tiers.near:
+                left_out.add("maxsize")
         if self._options.get("ttl") is None and options.get("ttl") is None:
             left_out.update(_OF_A_TTL)
         if not options.get("tags") and not options.get("invalidate_by"):

@@ -6,7 +6,7 @@ from threading import RLock
 from weakref import WeakSet, finalize
 
 from ._counted import counted
-from ._engine_options import judge_codec, refuse_async, refuse_what_engines_lack
+from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
 from ._keys.digests import digest_of_own
 from ._path import Path
 from ._recipe import Recipe
@@ -63,8 +63,7 @@ class Parts:
             options.pop(name, None)
         self._options = options
         self._recipe = _recipe(options)
-        bound = options.get("max_bytes")
-        self._tiers = tiers = tiers_of(place, {} if bound is None else {"max_bytes": bound})
+        self._tiers = tiers = tiers_of(place, bounds_of(options))
         try:
             self._set_up()
         except BaseException:
@@ -164,7 +163,8 @@ class Parts:
     def _stats(self) -> Stats:
         table: Table | None = None if self._near is None else self._near.table
         errors = 0 if self._listener is None else self._listener.errors
-        return counted(self._tally, table, is_function=False, errors=errors)
+        engine = self._far.engine if table is None and self._far is not None else None
+        return counted(self._tally, table, is_function=False, engine=engine, errors=errors)
 
     def _close(self) -> Steps[None]:
         yield from self._path.drain(_PATIENCE)

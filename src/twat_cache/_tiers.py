@@ -52,7 +52,8 @@ def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
 
     Args:
         engine: As above; None is memory.
-        options: Of the engine, or the furthest one, if a URL names it.
+        options: Of the engine, or the furthest one, if a URL names it; `maxsize` is for the table,
+            if there is one.
 
     Raises:
         ConfigurationError: It is none of these, or an option isn't accepted.
@@ -63,6 +64,8 @@ def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
     others = given[1:] if near else given
     if not given or any(map(_is_memory, others)):
         raise refused("engine", engine, _ACCEPTED)
+    if near:
+        options = {name: value for name, value in options.items() if name != "maxsize"}
     loan = _borrow(others, options) if others else Loan(None)
     return Tiers(near, loan.engine, loan)
 
@@ -104,6 +107,11 @@ class LateEngine:
             return getattr(self._opened(), name)(*args)
 
         return late
+
+    @property
+    def maxsize(self) -> int | None:
+        """The bound of the engine, once it is open."""
+        return getattr(self._engine, "maxsize", None)
 
     def close(self) -> Any:
         """Closes the engine if it was opened by now; from now on nothing opens it."""

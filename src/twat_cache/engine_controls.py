@@ -203,14 +203,15 @@ class EngineControls(Wrapper):
     def cache_info(self) -> CacheInfo:
         """Hits, misses, and the near table's maxsize and currsize.
 
-        Without a near table they are 0: an engine isn't asked how many entries it has.
+        Without a near table they are the engine's maxsize, if it tells one, and 0: it isn't asked
+        how many entries it has.
         """
         stats = self._stats()
         return CacheInfo(stats.hits, stats.misses, stats.maxsize, stats.currsize)
 
     def cache_parameters(self) -> dict[str, Any]:
-        """The `maxsize` of the near table, 0 without one, and `typed`, which is true."""
-        return {"maxsize": self.table.maxsize, "typed": True}
+        """The `maxsize` as `cache_info` tells it, and `typed`, which is true."""
+        return {"maxsize": self._stats().maxsize, "typed": True}
 
     # -- the cache as a whole: awaited if the engine's methods are coroutine functions ---------
 
@@ -279,7 +280,7 @@ class EngineControls(Wrapper):
             name = "maxsize" if max_weight is None else "max_weight"
             raise ConfigurationError(
                 f"resize() can't set {name}: it is for a table in memory that counts its entries; "
-                "max_bytes= bounds an engine"
+                "an engine keeps the maxsize= and max_bytes= that it was opened with"
             )
         self._near.resize(read_maxsize(maxsize))
 
@@ -343,7 +344,8 @@ class EngineControls(Wrapper):
         run(self._clearing())
 
     def _stats(self) -> Stats:
-        return counted(self._tally, self.table, is_function=True)
+        engine = self._far.engine if self._near is None else None
+        return counted(self._tally, self.table, is_function=True, engine=engine)
 
     def _has(self, /, *args: Any, **kwargs: Any) -> bool:
         """What `contains` tells, for calls ahead of time."""

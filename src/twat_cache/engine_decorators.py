@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
-from ._engine_options import judge_codec, refuse_async, refuse_what_engines_lack
+from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
 from ._folders import get_cache_path
 from ._kinds import is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_function
@@ -75,7 +75,8 @@ def ucache(*given: Any, **options: Any) -> Any:  # noqa: D417 - those of mcache 
         engine: Where results are kept: None (what `TWAT_CACHE_URL` says, or memory), `"memory"`,
             a URL such as `"sqlite:///cache.db"`, an engine, a list of these from near to far, of
             which only the first may be `"memory"`, or a `CacheConfig`.
-        maxsize: Most entries in memory, in an engine none.
+        maxsize: Most entries: in memory, if that is given, else in the engine, which must be opened
+            here and have such a bound.
         max_bytes: Most bytes, of an engine that can be bounded, or of memory.
         namespace: Keeps apart what shares an engine, such as applications or tenants.
         version: A text; results of another version aren't found. `"source"` is a digest of the
@@ -145,7 +146,7 @@ def bcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 @overload
 def bcache(
     folder_name: str | PathLike[str] | None = None,
-    maxsize: None = None,
+    maxsize: int | None = None,
     ttl: t.Ttl = None,
     **options: Unpack[t.StoreOptions],
 ) -> t.Decorator: ...
@@ -158,7 +159,8 @@ def bcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
     Args:
         folder_name: A plain name of a folder under the user's cache directory, see
             `get_cache_path`, or an absolute path; None is `"default"`. Functions may share one.
-        maxsize: None: a disk is bounded by `max_bytes`.
+        maxsize: Most entries in the folder, those of all functions that share it, and at times a
+            sixteenth more; the least recently used leave first. None is unbounded.
         ttl: As for `mcache`.
         options: Those of `ucache`.
 
@@ -187,6 +189,7 @@ def fcache(function: Callable[P, R], /) -> t.Cached[P, R]: ...
 def fcache(
     folder_name: str | PathLike[str] | None = None,
     *,
+    maxsize: int | None = None,
     ttl: t.Ttl = None,
     **options: Unpack[t.StoreOptions],
 ) -> t.Decorator: ...
@@ -197,6 +200,7 @@ def fcache(*given: Any, **options: Any) -> Any:  # noqa: D417 - told by name
 
     Args:
         folder_name: As for `bcache`; it must be another folder.
+        maxsize: As for `bcache`.
         options: Those of `ucache`.
 
     Raises:
@@ -245,8 +249,7 @@ def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> 
     if not callable(function):
         raise not_a_function(function, kind)
     Recipe(options)  # judged before an engine is opened
-    bound = options.get("max_bytes")
-    tiers = tiers_of(engine, {} if bound is None else {"max_bytes": bound})
+    tiers = tiers_of(engine, bounds_of(options))
     if tiers.far is None:
         return decorated(function, _recipe_of_memory(options), kind)
     try:

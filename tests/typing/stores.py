@@ -58,7 +58,7 @@ def on_disk(number: int) -> float:
     return number
 
 
-@bcache("shop", ttl=timedelta(days=1), max_bytes="1GB", compress="zstd")
+@bcache("shop", 1000, ttl=timedelta(days=1), max_bytes="1GB", compress="zstd")
 async def on_disk_later(number: int) -> float:
     return number
 
@@ -68,7 +68,7 @@ async def in_files(number: int) -> bytes:
     return bytes(number)
 
 
-@fcache(Path("/var/cache/shop"), ttl=5)
+@fcache(Path("/var/cache/shop"), maxsize=1000, ttl=5)
 def in_files_there(number: int) -> bytes:
     return bytes(number)
 

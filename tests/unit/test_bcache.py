@@ -66,8 +66,9 @@ def test_a_folder_of_the_one_is_no_folder_of_the_other(tc, caplog):
 
 
 def test_arguments_by_position(tc):
-    f = tc.bcache("shop", None, "1h", name="f")(lambda x: [x])
+    f = tc.bcache("shop", 2, "1h", name="f")(lambda x: [x])
     assert f(1) == f(1) == [1]
+    assert f.cache_info()[:3] == (1, 1, 2)
     f.close()
     for given in (("shop", None, 5, 6), ("shop", None, 5, 6, 7)):
         with pytest.raises(TypeError, match="by position, each once"):
@@ -80,7 +81,14 @@ def test_arguments_by_position(tc):
 
 @pytest.mark.parametrize(
     "options",
-    [{"maxsize": 5}, {"policy": "lfu"}, {"on_removal": print}, {"colour": 1}, {"ttl": 0}],
+    [
+        {"maxsize": 0},
+        {"maxsize": "5"},
+        {"policy": "lfu"},
+        {"on_removal": print},
+        {"colour": 1},
+        {"ttl": 0},
+    ],
     ids=str,
 )
 def test_options_that_a_disk_can_not_honour_are_refused(tc, decorator, options):
@@ -98,6 +106,27 @@ def test_a_disk_is_bounded_by_bytes(tc, decorator, home):
     assert size - log < 310_000
     assert 0 < sum(f.contains(x) for x in range(40)) < 20
     f.close()
+
+
+def test_a_disk_is_bounded_by_count(tc, decorator):
+    f = decorator("shop", maxsize=3)(lambda x: [x])
+    for x in range(5):
+        assert f(x) == [x]
+    assert [f.contains(x) for x in range(5)] == [False, False, True, True, True]
+    assert f(4) == [4]
+    assert f.stats().loads == 5
+    assert f.cache_info() == (1, 5, 3, 0)
+    assert f.cache_parameters()["maxsize"] == 3
+    f.close()
+    assert decorator("shop")(lambda: 1).cache_info().maxsize is None
+
+
+def test_functions_that_share_a_folder_share_its_bound(tc, decorator):
+    f = decorator("shop", name="f", maxsize=2)(lambda x: [x])
+    g = decorator("shop", name="g", maxsize=2)(lambda x: [x])
+    assert [f(1), g(1), f(2)] == [[1], [1], [2]]
+    assert [f.contains(1), g.contains(1), f.contains(2)] == [False, True, True]
+    f.close(), g.close()
 
 
 PROGRAM = """

@@ -85,7 +85,7 @@ def test_what_is_dropped_unclosed_gives_its_engine_back(tc, opened):
 
 def test_a_decoration_that_is_refused_gives_its_engine_back(tc, opened):
     for make in (
-        lambda: tc.ucache("spy:a", maxsize=5)(lambda: 1),
+        lambda: tc.ucache("spy:a", policy="lfu")(lambda: 1),
         lambda: tc.ucache("spy:a", codec="nope")(lambda: 1),
         lambda: tc.ucache("spy:a")(lambda: (yield)),
         lambda: tc.Cache("spy:a", codec="nope"),
@@ -135,12 +135,55 @@ def test_an_engine_that_was_open_stays_open(tc, opened):
     engine.close()
 
 
-def test_max_bytes_is_for_the_furthest_engine(tc, opened):
-    with tc.Cache(["memory", "spy:near", "spy:far"], max_bytes=1000):
-        assert [engine.options for engine in opened] == [
-            ("spy:near", {}),
-            ("spy:far", {"max_bytes": 1000}),
-        ]
+@pytest.mark.parametrize("kind", ["store", "function"])
+def test_bounds_are_for_the_furthest_engine(tc, opened, kind):
+    bounds = {"max_bytes": 1000, "maxsize": 50}
+    for tiers in (["memory", "spy:near", "spy:far"], ["spy:near", "spy:far"], "spy:far"):
+        if kind == "store":
+            made = tc.Cache(tiers, **bounds)
+        else:
+            made = tc.ucache(tiers, **bounds)(lambda: 1)
+        if tiers[0] == "memory":
+            assert opened[-1].options == ("spy:far", {"max_bytes": 1000})
+            assert made.stats().maxsize == 50
+        else:
+            assert opened[-1].options == ("spy:far", bounds)
+        made.close()
+    assert all(engine.options[1] == {} for engine in opened if engine.options[0] == "spy:near")
+
+
+@pytest.mark.parametrize("kind", ["store", "function"])
+def test_the_bound_that_an_engine_tells_is_told(tc, tmp_path, kind):
+    bounded = tc.open_engine(f"sqlite:///{tmp_path}/c.db", maxsize=7)
+    for place, options, told in (
+        (f"sqlite:///{tmp_path}/a.db", {}, None),
+        (f"sqlite:///{tmp_path}/a.db", {"maxsize": 5}, 5),
+        (f"sqlite:///{tmp_path}/b.db?maxsize=6", {}, 6),
+        (bounded, {}, 7),
+        (["mapping:", bounded], {}, 7),
+        (["memory", bounded], {"maxsize": 9}, 9),
+        ("mapping:", {}, None),
+        ("null:", {}, 0),
+    ):
+        make = tc.Cache if kind == "store" else lambda *a, **o: tc.ucache(*a, **o)(lambda: 1)
+        made = make(place, **options)
+        assert (made.stats().maxsize, made.stats().currsize) == (told, 0)
+        made.close()
+    bounded.close()
+
+
+def test_a_store_on_an_engine_keeps_the_bound_with_its_functions(tc, tmp_path):
+    with tc.Cache(f"sqlite:///{tmp_path}/a.db", maxsize=2) as cache:
+        f = cache.cached(lambda x: [x])
+        cache.set("a", 1)
+        assert f(1) == [1]
+        assert f(2) == [2]
+        assert "a" not in cache
+        assert f.contains(1)
+        assert f.cache_info().maxsize == 2
+        with pytest.raises(tc.ConfigurationError, match="maxsize="):
+            cache.cached(maxsize=5)(lambda: 1)
+        f.close()
 
 
 def test_a_function_that_is_closed_runs_each_time(tc, opened):
