@@ -14,9 +14,11 @@ from weakref import WeakSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
-__all__ = ["ForkSafeLock", "leak"]
+    T = TypeVar("T")
+
+__all__ = ["ForkSafeLock", "leak", "living"]
 
 _AT_REST = 1.0  # seconds
 _every: WeakSet[ForkSafeLock] = WeakSet()
@@ -66,18 +68,19 @@ def leak(inherited: Any) -> None:
         pass
 
 
-def _before_fork() -> None:
-    _taken[:] = sorted(_living(), key=lambda lock: lock._number, reverse=True)
-    for lock in _taken:
-        lock.before_fork()
-
-
-def _living() -> list[ForkSafeLock]:
+def living(every: WeakSet[T]) -> list[T]:
+    """What there is in the set, which other threads may change meanwhile."""
     while True:
         try:
-            return list(_every)
+            return list(every)
         except RuntimeError:  # another thread has just made one
             pass
+
+
+def _before_fork() -> None:
+    _taken[:] = sorted(living(_every), key=lambda lock: lock._number, reverse=True)
+    for lock in _taken:
+        lock.before_fork()
 
 
 def _after_fork(*, child: bool) -> None:

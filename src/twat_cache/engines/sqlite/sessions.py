@@ -16,7 +16,8 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ...errors import EngineError
+from ...errors import EngineClosedError
+from ..forks import leak, living
 from .database import MEMORY, connect, identity, set_aside
 from .holding import holders
 from .session import Session
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Sessions"]
 
 _AT_REST = 1.0  # seconds; operations take microseconds
-_leaked: list[Session] = []
 
 
 class _NoSession:
@@ -78,7 +78,7 @@ class Sessions:
         """The session of this thread.
 
         Raises:
-            EngineError: The engine is closed.
+            EngineClosedError: The engine is closed.
             sqlite3.Error: A new connection can't be made now.
         """
         session = self.here.session
@@ -89,7 +89,7 @@ class Sessions:
     def _open(self) -> Session:
         with self._lock:
             if self._closed:
-                raise EngineError("the engine is closed; open another one")
+                raise EngineClosedError("the engine is closed; open another one")
             if self._shared:
                 return self._shared
             db = connect(self.path, self._setup)
@@ -156,7 +156,7 @@ class Sessions:
             for session in list(self._all):
                 session.retired = True
                 session.sure_until = -inf
-                _leak(session)
+                leak(session)
             self._all.clear()
             self.here = _Here()
             self.writing = threading.Lock()
@@ -165,24 +165,13 @@ class Sessions:
             self._lock.release()
 
 
-def _leak(session: Session) -> None:
-    """Keeps the connection beyond the end of the interpreter, which would close it."""
-    _leaked.append(session)
-    try:
-        import ctypes
-
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
-    except (ImportError, AttributeError):  # no ctypes, or not CPython
-        pass
-
-
 _every: WeakSet[Sessions] = WeakSet()
 _forking: list[Sessions] = []
 
 
 def _before_fork() -> None:
     holders.end_thread()
-    _forking[:] = list(_every)
+    _forking[:] = living(_every)
     for sessions in _forking:
         sessions.before_fork()
 
