@@ -10,11 +10,14 @@ next does without those calls. What keeps this right:
 * A writer need not know: SQLite refuses a write from a snapshot that isn't the newest. After its
   own write it can't tell whether another's number was in the word before its own, so to a reader
   the snapshot counts as old.
-* No snapshot is held for longer than `_LONGEST`. That bounds what a held one costs, a log that
+* No snapshot is used for longer than `_LONGEST`. That bounds what a held one costs, a log that
   can't be begun anew, and how late a write is seen that changed no word: that of a process killed
   between its commit and the word, that of a program that isn't ours.
 
-A thread sees to the last point. It ends when nothing was held for a second, and before a fork.
+A thread sees to the last point. A session that is in use when its time comes isn't waited for: it
+is told that its snapshot is old, and asked again later, should it be idle then. For a thread that
+reads all the time is nearly always met in the middle of a statement. The thread that sees to it
+ends when nothing was held for a second, and before a fork.
 """
 
 from __future__ import annotations
@@ -48,12 +51,17 @@ class Holders:
             RuntimeError: No thread can be started, on this platform or so near to the end.
         """
         with self._lock:
-            self._sessions.add(session)
             if self._thread is None:
                 ending = self._ending = Event()
                 thread = Thread(target=self._run, args=(ending,), name="twat_cache", daemon=True)
-                thread.start()
                 self._thread = thread
+                try:
+                    thread.start()
+                except BaseException:
+                    self._thread = None
+                    ending.set()  # an interrupt may come when it runs already
+                    raise
+            self._sessions.add(session)
 
     def end_thread(self) -> None:
         """Ends the thread, until there is a snapshot again."""

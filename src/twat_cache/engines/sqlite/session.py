@@ -85,22 +85,23 @@ class Session:
     def _hold(self, number: int) -> None:
         with self.lock:
             self.settle()
-            held = self.db.cursor()
-            held.execute(_HOLD)  # the first of two rows: the transaction stays open
+            self._held = self.db.cursor()  # known before it is used: an interrupt may come anywhere
             try:
+                self._held.execute(_HOLD)  # the first of two rows: the transaction stays open
+                self.seen = self.mine = number
                 holders.add(self)
             except RuntimeError:
-                held.close()
+                self.leave()
                 self._enough = inf
-            else:
-                self._held = held
-                self.seen = self.mine = number
+            except BaseException:
+                self.leave()
+                raise
 
     def wrote(self) -> None:
         """To be called after a commit: makes the snapshots of others old; under the lock."""
         self.word[0] = self._known = number = self._new_number()
         self.seen = None
-        if self._held is not None:
+        if self.mine is not None:
             self.mine = number
 
     def leave(self) -> None:
@@ -116,8 +117,13 @@ class Session:
         self._cursor.fetchall()
 
     def let_go(self) -> bool:
-        """Lets go of the snapshot, unless the session is in use; tells whether it did."""
+        """Lets go of the snapshot; tells whether it did.
+
+        Of a session that is in use only the numbers go, which needs no lock: its thread finds the
+        snapshot old with what it does next, and takes another.
+        """
         if not self.lock.acquire(blocking=False):
+            self.seen = self.mine = None
             return False
         try:
             self.leave()
