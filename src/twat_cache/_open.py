@@ -39,7 +39,8 @@ def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
 
     Args:
         engine: A URL such as `"sqlite:///cache.db"`, `"file:///var/cache/results"` or `"null:"`,
-            an engine, or a list of these from near to far, of which one `TieredEngine` is made.
+            an engine, or a list of these from near to far, of which one `TieredEngine` is made;
+            to close it closes those that were opened for it.
         options: Those of the engine's class; they go before those in the URL. With a list they are
             for the last one.
 
@@ -76,7 +77,7 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
     try:
         for place, one in enumerate(engines, 1):
             opened.append(open_engine(one, **(options if place == len(engines) else {})))
-        return tiered(opened) if len(opened) > 1 else opened[0]
+        return _tiered(opened, [one for one in engines if not isinstance(one, str)])
     except BaseException:
         for one, given in zip(opened, engines, strict=False):
             if one is not given:
@@ -85,9 +86,16 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
 
 
 def tiered(engines: Sequence[Any]) -> Engine:
-    """One engine of several that are open."""
-    made: Engine = import_module(".engines.tiered", __package__).TieredEngine(engines)
-    return made
+    """One engine of several that are open, and stay so when it is closed."""
+    return _tiered(engines, engines)
+
+
+def _tiered(engines: Sequence[Any], keep_open: Sequence[Any]) -> Any:
+    if len(engines) == 1:
+        return engines[0]
+    from .engines.tiered import TieredEngine
+
+    return TieredEngine(engines, keep_open=keep_open)
 
 
 def _kind(scheme: str) -> Any:

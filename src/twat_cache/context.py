@@ -97,7 +97,7 @@ class engine_context:  # noqa: N801 - it is called like a function
             engine.put({"k": b"v"}, ttl=60)
 
     It is opened when the block is entered, and closed at its end. An engine that was open before,
-    given as an object, stays open.
+    given as an object, alone or in a list, stays open.
 
     Args:
         engine: A URL, an engine, or a list of these from near to far.
@@ -123,7 +123,7 @@ class engine_context:  # noqa: N801 - it is called like a function
 
     def __exit__(self, *_: object) -> None:
         engine = self._blocks.leave()
-        if engine is not self._engine:
+        if self._is_ours(engine):
             engine.close()
 
     async def __aenter__(self) -> Any:
@@ -131,7 +131,11 @@ class engine_context:  # noqa: N801 - it is called like a function
 
     async def __aexit__(self, *_: object) -> None:
         engine = self._blocks.leave()
-        if engine is not self._engine:
+        if self._is_ours(engine):
             closing = engine.close()
             if closing is not None:
                 await closing
+
+    def _is_ours(self, engine: Any) -> bool:
+        given = self._engine if isinstance(self._engine, (list, tuple)) else [self._engine]
+        return not any(one is engine for one in given)

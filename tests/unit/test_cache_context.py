@@ -167,6 +167,28 @@ def test_an_engine_that_was_open_stays_open(tc):
     engine.ping()
 
 
+@pytest.mark.parametrize("others", [[], ["mapping:"]])
+def test_an_engine_that_was_open_stays_open_in_a_list_too(tc, tmp_path, others):
+    engine = tc.open_engine(f"sqlite:///{tmp_path}/a.db")
+    with tc.engine_context([*others, engine]) as given:
+        given.put({"k": b"v"}, None)
+    assert engine.get(["k"]) == [b"v"]
+    if others:
+        with pytest.raises(tc.EngineClosedError):
+            given.get(["k"])
+    engine.close()
+
+
+def test_what_a_list_opened_is_closed_with_it(tc):
+    near = tc.open_engine("mapping:")
+    tiers = tc.open_engine([near, "mapping:"])
+    tiers.put({"k": b"v"}, None)
+    tiers.close()
+    near.ping()
+    with pytest.raises(tc.EngineClosedError):
+        tiers.ping()
+
+
 def test_a_list_is_one_engine_of_several(tc):
     with tc.engine_context(["mapping:", "mapping:"]) as engine:
         engine.put({"k": b"v"}, 60)

@@ -30,11 +30,18 @@ class TieredEngine:
     that tier may still have the value before.
 
     Args:
-        tiers: The engines, near to far; two or more, none of them async. They are closed with it.
+        tiers: The engines, near to far; two or more, none of them async.
         near_ttl: The most seconds that an entry stays in a tier but the furthest.
+        keep_open: Those of the tiers that aren't closed with it.
     """
 
-    def __init__(self, tiers: Sequence[Engine], *, near_ttl: float = 60.0) -> None:
+    def __init__(
+        self,
+        tiers: Sequence[Engine],
+        *,
+        near_ttl: float = 60.0,
+        keep_open: Sequence[Engine] = (),
+    ) -> None:
         if len(tiers) < 2:
             raise refused("tiers", len(tiers), "two engines or more")
         if any(tier.capabilities.async_ for tier in tiers):
@@ -45,6 +52,7 @@ class TieredEngine:
             raise ConfigurationError("a near tier must forget by itself; one of these has no ttl")
         *self._near, self._far = tiers
         self._near_ttl = near_ttl
+        self._closed_with_it = [one for one in tiers if not any(one is kept for kept in keep_open)]
         self._changes = [0] * _STRIPES
         self._lock = ForkSafeLock()
         self._closed = False
@@ -132,10 +140,10 @@ class TieredEngine:
         return left
 
     def close(self) -> None:
-        """Closes all tiers, also if one of them fails to."""
+        """Closes the tiers that aren't kept open, also if one of them fails to."""
         self._closed = True
         errors = []
-        for tier in (*self._near, self._far):
+        for tier in self._closed_with_it:
             try:
                 tier.close()
             except EngineError as error:
