@@ -5,14 +5,18 @@ Where no asyncio loop runs, as under another library's, a coroutine calls what b
 
 from __future__ import annotations
 
+from .drive import arun, run
 from .flight import running_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Task
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Ask", "Scan", "Sleep", "ask"]
+    from .drive import Steps
+
+__all__ = ["Ask", "Scan", "Sleep", "Whole", "ask"]
 
 
 class Ask:
@@ -52,6 +56,44 @@ def ask(engine: Any, method: str, *args: Any) -> Ask:
     """The effect of calling a method of an engine of either colour."""
     kind = AskAsync if engine.capabilities.async_ else Ask
     return kind(getattr(engine, method), *args)
+
+
+class Whole:
+    """Steps that ask an engine, and that go on to their end if who waits for them is cancelled."""
+
+    __slots__ = ("_engine", "_steps")
+
+    def __init__(self, engine: Any, steps: Steps[Any]) -> None:
+        """Takes the engine, and the steps, which ask no other."""
+        self._engine = engine
+        self._steps = steps
+
+    def run(self) -> Any:
+        """Goes through them."""
+        return run(self._steps)
+
+    async def arun(self) -> Any:
+        """Goes through them in a thread, or in a task of their own if the engine is awaited."""
+        if not self._engine.capabilities.async_:
+            return await Ask(self.run).arun()
+        if running_loop() is None:
+            return await arun(self._steps)
+        import asyncio
+
+        task = asyncio.ensure_future(arun(self._steps))
+        _going_on.add(task)
+        task.add_done_callback(_over)
+        await asyncio.wait([task])
+        return task.result()
+
+
+_going_on: set[Task[Any]] = set()  # a loop alone doesn't keep its tasks from being collected
+
+
+def _over(task: Task[Any]) -> None:
+    _going_on.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody may be there to be told
 
 
 class Scan:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from math import inf
 
-from .._run.effects import Scan, ask
+from .._run.effects import Scan, Whole, ask
 from ..codecs.record import Damage
 from ..errors import CacheOperationError, CacheValueError, ConcurrencyError, ConfigurationError
 from .in_engine import EngineStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from .._run.call import Call, Found
@@ -118,14 +118,15 @@ class EngineShelf(EngineStore):
 
     def drop_all(self, prefix: str) -> Steps[None]:
         """Forgets all keys that begin so, and grounds what is computed."""
-        self.ground()
+        yield from self._changes.changing(None, self._dropping_all(prefix))
+
+    def _dropping_all(self, prefix: str) -> Steps[None]:
         if self.groups:
             yield from self.tokens.drop([_OURS + prefix])
-        else:
-            keys = yield Scan(self.engine, prefix)
-            for start in range(0, len(keys), _BATCH):
-                yield ask(self.engine, "drop", keys[start : start + _BATCH])
-        self.ground()
+            return
+        keys = yield Scan(self.engine, prefix)
+        for start in range(0, len(keys), _BATCH):
+            yield ask(self.engine, "drop", keys[start : start + _BATCH])
 
     def ground(self) -> None:
         """Nothing that is on its way will be stored."""
@@ -200,8 +201,8 @@ class EngineShelf(EngineStore):
             self.abandon_many((notes, None, drops))
             raise
 
-    def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
-        """Keeps in one batch what was computed, of that what wasn't grounded."""
+    def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[list[str]]:
+        """Keeps in one batch what was computed, of that what wasn't grounded; gives those keys."""
         notes, tokens, drops = departed
         records, lives = {}, []
         for place, value in items.items() if tokens is not None else ():
@@ -213,15 +214,13 @@ class EngineShelf(EngineStore):
                 lives.append(life)
             except CacheOperationError as error:
                 self._refuse(place, value, error)
-        if not records or (tokens and not (yield from self._are_valid(tokens, drops))):
-            return
-        try:
-            yield ask(self.engine, "put", records, _longest(lives))
-            dropped = [place for place in records if notes[place].grounded]
-            if dropped:
-                yield ask(self.engine, "drop", dropped)
-        except Exception as error:
-            self._tally.engine_failed(self.engine, next(iter(records)), "put", error)
+        if records and not (tokens and not (yield from self._are_valid(tokens, drops))):
+            going = [notes[place] for place in records]
+            try:
+                yield Whole(self.engine, self._put(going, records, _longest(lives)))
+            except Exception as error:
+                self._tally.engine_failed(self.engine, next(iter(records)), "put", error)
+        return [place for place in items if not notes[place].grounded]
 
     def abandon_many(self, departed: Any) -> None:
         """Ends the notes."""
@@ -243,12 +242,13 @@ class EngineShelf(EngineStore):
             return {}
         return (yield from self.tokens.ensure(wanted, (yield from self.tokens.read(wanted))))
 
-    def _changing(self, places: Iterable[str], method: str, *args: Any) -> Steps[Any]:
+    def _changing(self, places: Collection[str], method: str, *args: Any) -> Steps[Any]:
         """Calls a method of the engine, and grounds what was computed for the keys meanwhile."""
-        self._changes.note(places)
-        answer = yield ask(self.engine, method, *args)
-        self._changes.note(places)
-        return answer
+
+        def change() -> Steps[Any]:
+            return (yield ask(self.engine, method, *args))
+
+        return (yield from self._changes.changing(places, change()))
 
     def _replaced(
         self, place: str, change: Callable[[Any], tuple[Any, float | None]], *, add: bool

@@ -13,12 +13,12 @@ from time import perf_counter
 from .. import events
 from .._missing import MISSING
 from .._run.call import Found
-from .._run.effects import ask
+from .._run.effects import Whole, ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
 from ..codecs.record import Damage, Record, in_pieces
 from ..errors import CacheOperationError, ConfigurationError, SerializationError
-from .changes import Changes
+from .changes import Changes, Put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .._run.tally import Tally
     from ..codecs.transcoder import Transcoder
     from ..engine_types import Bytes
+    from .changes import Note
     from .tokens import Tokens
 
 __all__ = ["EngineStore"]
@@ -173,47 +174,68 @@ class EngineStore:
             self._changes.end(note)
             raise
 
-    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[None]:
-        """Stores the record, unless the key was changed or the tokens couldn't be read."""
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> Steps[bool]:
+        """Stores the record, unless the key was changed or the tokens couldn't be read.
+
+        Returns:
+            Whether it is of use: nothing has taken its place or shall, even if it isn't stored.
+        """
         note, tokens, drops = departed
         if tokens is None or note.grounded:
-            return
+            return not note.grounded
         lasts: float | None
         if raised:
             cls, lasts = self._exceptions[raised - 1]
             if type(value) is not cls:  # another process wouldn't know it again
-                return
+                return True
             value = taken_apart(value)
             if value is None:
-                return
+                return True
         else:
             lasts = self._lasts(value, call)
         if lasts is not None and lasts <= 0:
-            return
+            return True
         try:
             data, life = self._record(call.place, value, lasts, tokens, call.took, raised)
         except CacheOperationError as error:
             self._refuse(call.place, value, error)
-            return
+            return True
         if call.lease is not None and not (yield from call.lease(call.took)):
-            return
+            return False
         if tokens and not (yield from self._are_valid(tokens, drops)):
-            return
+            return False
         start = perf_counter()
         try:
-            yield ask(self.engine, "put", {call.place: data}, life)
-            if note.grounded:  # it was dropped between the two
-                yield ask(self.engine, "drop", [call.place])
-                return
-            self._changes.landed(note)
+            is_put = yield Whole(self.engine, self._put([note], {call.place: data}, life))
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "put", error)
-            return
+            return not note.grounded
+        if not is_put:
+            return False
         if events.hooks:
             took, name = perf_counter() - start, label(self.engine)
             key = self._tally.shown(call)
             size = sum(memoryview(piece).nbytes for piece in in_pieces(data))
             events.emit(events.Stored(self._tally.name, key, name, took, size))
+        return True
+
+    def _put(
+        self, notes: Collection[Note], records: Mapping[str, Any], life: float | None
+    ) -> Steps[bool]:
+        """Puts the records whose keys weren't changed; tells whether there is one, and it stays."""
+        put = Put(self.engine.capabilities.async_)
+        landed = False
+        try:
+            going = yield from self._changes.begin(put, notes)
+            if going:
+                yield ask(self.engine, "put", {note.key: records[note.key] for note in going}, life)
+            dropped = [note.key for note in going if note.grounded]  # by who couldn't wait
+            if dropped:
+                yield ask(self.engine, "drop", dropped)
+            landed = len(going) > len(dropped)
+            return landed
+        finally:
+            self._changes.finish(put, notes, landed=landed)
 
     def _are_valid(self, tokens: Mapping[str, bytes], drops: int) -> Steps[bool]:
         """Whether these are the tokens still, as far as this process has dropped tags since.
@@ -281,10 +303,12 @@ class EngineStore:
                 self._tally.record_refused(self.engine, place, Damage.VALUE.value)
                 return None
         left = record.fresh_until - self._clock()
-        margin = 0.0
-        if self._early is not None and record.fresh_until < inf:
-            margin = self._early.margin(record.fresh_until - record.created, record.took)
+        margin = self.margin(record.fresh_until - record.created, record.took)
         return Found(value, left, margin, record.raised, record.tags)
+
+    def margin(self, life: float, took: float) -> float:
+        """How many seconds before its end a value is looked at more closely; see `early`."""
+        return 0.0 if self._early is None or life == inf else self._early.margin(life, took)
 
     def _record(
         self,

@@ -53,7 +53,7 @@ class TieredStore:
     def _shadow(self, call: Call) -> Call:
         """The call as the table has it."""
         place = self._hot(call)
-        shadow = Call(place, place, call.function, call.args, call.kwargs, is_forced=True)
+        shadow = Call(place, place, call.function, call.args, call.kwargs, call.is_forced)
         shadow.tags = self.far._tagged(call)
         return shadow
 
@@ -92,8 +92,11 @@ class TieredStore:
         if lasts is not None and lasts <= 0:
             return
         call.ttl = shadow.ttl = inf if lasts is None else lasts  # asked once, for both
-        yield from self.far.keep(call, value, far)
-        self.near.keep(shadow, value, near)
+        if not (yield from self.far.keep(call, value, far)):
+            return
+        shadow.ttl -= self.far.margin(shadow.ttl, call.took)  # from then on the engine is asked
+        if shadow.ttl > 0:
+            self.near.keep(shadow, value, near)
 
     def abandon(self, departed: Any) -> None:
         """Ends both notes."""

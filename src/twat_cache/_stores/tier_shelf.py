@@ -105,8 +105,14 @@ class TierShelf(TieredStore):
     def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
         """Keeps what was computed in the engine, and in the table."""
         near, far = departed
-        yield from self.far.keep_many(items, times, far)
-        yield from self.near.keep_many(items, times, near)
+        there = yield from self.far.keep_many(items, times, far)
+        lives = {place: self._near_life(times[place]) for place in there}
+        kept = {place: items[place] for place, life in lives.items() if life is None or life > 0}
+        yield from self.near.keep_many(kept, lives, near)
+
+    def _near_life(self, life: float | None) -> float | None:
+        """Until the engine has to be asked."""
+        return None if life is None else life - self.far.margin(life, 0.0)
 
     def abandon_many(self, departed: Any) -> None:
         """Ends both notes."""
@@ -116,4 +122,4 @@ class TierShelf(TieredStore):
 
 
 def _shadow(place: str) -> Call:
-    return Call(place, (place,), dict, is_forced=True)
+    return Call(place, (place,), dict)
