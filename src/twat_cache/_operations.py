@@ -233,6 +233,8 @@ class Operations(Parts):
             if tiers.far is None:
                 with self._lock:
                     self._functions.add(_inner(made))
+            else:
+                _inner(made)._home = self  # who lets go of the store would close the engine
             return made
 
         return decorator if function is None else decorator(function)

@@ -86,8 +86,12 @@ class EngineControls(Wrapper):
     def _invalidating(self, call: Call | None) -> Steps[bool]:
         if call is None:
             return False
+        found: bool = yield from self._changed(call, self._dropping(call))
+        return found
+
+    def _dropping(self, call: Call) -> Steps[bool]:
         found = yield from self._find(call)
-        yield from self._changed(call, self._far.drop([call.place]))
+        yield from self._far.drop([call.place])
         return found is not None
 
     def _changed(self, call: Call, change: Steps[Any]) -> Steps[Any]:

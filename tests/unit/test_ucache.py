@@ -634,6 +634,30 @@ def test_what_is_read_while_it_is_dropped_does_not_come_back_near(tc, clock, cha
     f.close()
 
 
+def test_the_near_value_is_forgotten_also_when_the_engine_can_not_serve(tc):
+    class Down(type(tc.open_engine("mapping:"))):
+        is_down = False
+
+        def get(self, keys):
+            if self.is_down:
+                raise tc.EngineError("it can't be reached")
+            return super().get(keys)
+
+    engine = Down()
+    answers = iter(["old", "new"])
+
+    @tc.ucache(["memory", engine], name="f")
+    def f(x):
+        return next(answers)
+
+    assert f(1) == f(1) == "old"
+    engine.is_down = True
+    with pytest.raises(tc.EngineError, match="it can't be reached"):
+        f.invalidate(1)
+    assert f(1) == "new"
+    f.close()
+
+
 # -- methods ---------------------------------------------------------------------------------------
 
 

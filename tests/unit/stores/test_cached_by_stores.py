@@ -51,6 +51,20 @@ def test_a_function_keeps_its_results_in_the_store(stores, do):
     assert calls == [1, 1]
 
 
+def test_it_keeps_the_store_open_that_nobody_else_holds(tc, tmp_path):
+    calls = []
+
+    @tc.Cache(f"sqlite:///{tmp_path}/a.db").cached(ttl=60)
+    def f(x):
+        calls.append(x)
+        return [x]
+
+    gc.collect()
+    assert f(1) == f(1) == [1]
+    assert calls == [1]
+    f.close()
+
+
 def test_its_options_go_before_those_of_the_store(stores, do, clock):
     cache = stores(ttl=10)
     f = cache.cached(coloured(stores, lambda x: [x]))
