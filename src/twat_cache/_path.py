@@ -82,7 +82,9 @@ class Path:
             from .steps.refresh import refresh
 
             soft = recipe.soft_timeout or 0.0
-            step = refresh(step, store, self._behind, tally, early=early, soft_timeout=soft)
+            step = refresh(
+                step, store, self._behind, tally, early=early, soft_timeout=soft, copier=copier
+            )
             step = failsafe(step, tally, classes)
         if single:
             from .steps.single_flight import single_flight

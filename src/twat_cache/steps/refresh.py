@@ -2,7 +2,8 @@
 
 A value that is past its time, or near its end, answers while a new one is on its way, once for each
 key. With `soft_timeout=`, a call that finds a stale value waits so long for the new one first. A
-call that finds none waits for the one that is on its way, if there is one.
+call that finds none waits for the one that is on its way, if it has begun: one that waits for a
+thread may wait for those who wait for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .._run.join import Join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .._run.call import Call, Found, Store
@@ -36,6 +38,7 @@ def refresh(
     *,
     early: Early | None = None,
     soft_timeout: float = 0.0,
+    copier: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Looks what there is, and has it made anew behind it."""
     begin, waits = _beginning(inner, flights, tally), store.waits
@@ -53,7 +56,7 @@ def refresh(
         if call.is_alone:
             return (yield from inner(call))
         if found is None or found.raised:
-            value = yield from new(flights.get(call.key), None)
+            value = yield from new(_begun(call, flights), None)
             return (yield from inner(call)) if value is HANDED_OVER else value
         value = yield from new((yield from begin(call)), soft_timeout)
         return stale(call, found) if value is HANDED_OVER else value
@@ -69,7 +72,8 @@ def refresh(
             return HANDED_OVER
         try:
             yield Join(flight, seconds)
-            return flight.outcome()
+            value = flight.outcome()
+            return value if copier is None or value is HANDED_OVER else copier(value)
         finally:
             del flight  # exceptions refer to this frame, and it to one
 
@@ -81,6 +85,16 @@ def refresh(
         return found.value
 
     return step
+
+
+def _begun(call: Call, flights: Flights) -> Flight | None:
+    """The computation that is on its way; one that hasn't begun is taken back instead."""
+    flight = flights.get(call.key)
+    if flight is not None and flight.mark is None:
+        flights.remove(call.key, flight)
+        if flight.mark is None:  # so whoever begins it now finds that it is gone
+            return None
+    return flight
 
 
 def _beginning(inner: Any, flights: Flights, tally: Tally) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from importlib import import_module
 from random import seed
 
 import pytest
 
+from tests.fixtures.background import settle_threads
 from tests.fixtures.colours import COLOURS, PATIENCE, SETTLED, Begin
 
 
@@ -99,6 +101,61 @@ def test_a_call_that_finds_nothing_joins_the_refresh_that_is_on_its_way(shop, pl
         assert len(shop.runs) == 2
 
     play(script)
+
+
+def test_a_refresh_that_waits_for_a_thread_is_waited_for_by_nobody(tc, clock, monkeypatch):
+    """It may be for the very call that keeps the thread: so that computes by itself."""
+    apart = import_module(f"{tc.__name__}._run.apart")
+    monkeypatch.setattr(apart, "_behind", apart.Workers(most=1, waiting=9))
+    busy, gate = threading.Event(), threading.Event()
+    runs = {"inner": 0, "outer": 0}
+
+    @tc.mcache(ttl=10, stale=20, clock=clock)
+    def inner(x):
+        runs["inner"] += 1
+        return f"inner {runs['inner']}"
+
+    @tc.mcache(ttl=10, stale=20, clock=clock)
+    def outer(x):
+        runs["outer"] += 1
+        if runs["outer"] == 1:
+            return "outer"
+        busy.set()
+        gate.wait(PATIENCE)
+        return inner(x)
+
+    assert (inner(1), outer(1)) == ("inner 1", "outer")
+    clock.advance(15)
+    assert outer(1) == "outer"
+    assert busy.wait(PATIENCE)
+    assert inner(1) == "inner 1"  # its refresh waits for the one thread
+    clock.advance(20)
+    gate.set()
+    assert COLOURS["def"].together(lambda: inner(1)) == ["inner 2"]
+    settle_threads(apart)
+    assert outer(1) == "inner 2"
+    assert runs == {"inner": 2, "outer": 2}
+
+
+def test_a_refresh_in_a_task_that_has_not_begun_is_taken_back_likewise(tc, clock):
+    runs = []
+
+    @tc.mcache(ttl=10, stale=20, clock=clock)
+    async def f(x):
+        runs.append(x)
+        return f"run {len(runs)}"
+
+    async def main():
+        await f(1)
+        clock.advance(15)
+        assert await f(1) == "run 1"  # its task comes next
+        clock.advance(20)
+        assert await f(1) == "run 2"
+        await asyncio.sleep(0.01)
+        assert await f(1) == "run 2"
+
+    asyncio.run(main())
+    assert f.stats().refreshes == 0
 
 
 def test_each_key_is_refreshed_by_itself(shop, play, clock):
@@ -324,6 +381,38 @@ def test_with_a_soft_timeout_the_new_value_answers_if_it_comes_in_time(shop, pla
     assert shop.stats().stale_hits == 0
 
 
+def test_with_copy_each_who_waits_for_the_new_value_gets_its_own(tc, colour, play, clock):
+    def body(x):
+        runs.append(x)
+        if len(runs) == 2:
+            yield gate
+        return [len(runs)]
+
+    runs, gate = [], threading.Event()
+    decorate = tc.mcache(ttl=10, stale=20, soft_timeout=PATIENCE, copy=True, clock=clock)
+    f = colour.cached(decorate, body)
+
+    def script():
+        yield lambda: f(1)
+        clock.advance(15)
+        joins = []
+        for _ in range(3):
+            joins.append((yield Begin(lambda: f(1))))
+        yield 0.05
+        gate.set()
+        answers = []
+        for join in joins:
+            answers.append((yield join))
+        assert answers == [[2]] * 3
+        answers[0].append("mine")
+        assert answers[1:] == [[2]] * 2
+        answers[1].append("mine")
+        assert answers[2] == [2]
+        assert (yield lambda: f(1)) == [2]
+
+    play(script)
+
+
 def test_after_a_soft_timeout_the_stale_value_answers_and_the_load_goes_on(shop, play, clock, told):
     shop = shop(ttl=10, stale=20, soft_timeout=0.02)
     gate = shop.hold(2)
@@ -454,8 +543,6 @@ def test_close_waits_for_what_goes_on_in_the_background(tc, clock, tmp_path):
 @pytest.mark.parametrize("way", COLOURS)
 def test_there_is_a_bound_to_what_goes_on_in_the_background(tc, way, clock, decorator, monkeypatch):
     """Past it stale values answer, and nothing is begun."""
-    from importlib import import_module
-
     apart = import_module(f"{tc.__name__}._run.apart")
     gate = threading.Event()
     colour = COLOURS[way]
