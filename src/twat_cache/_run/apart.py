@@ -6,6 +6,7 @@ for; what somebody waits for gets a thread at once.
 
 from __future__ import annotations
 
+import os
 from _thread import get_ident
 from contextvars import copy_context
 
@@ -57,7 +58,7 @@ class Start:
         """Leaves them to a task."""
         import asyncio
 
-        if len(_tasks) >= _MOST:
+        if len(_tasks) >= _MOST and not _has_let_go():
             return False
         flight, is_apart = self._flight, not self._is_awaited
         flight.loop = loop = asyncio.get_running_loop()
@@ -75,6 +76,14 @@ class Start:
 
         task.add_done_callback(landed)
         return True
+
+
+def _has_let_go() -> bool:
+    """Lets go of tasks that a closed event loop has left unfinished; whether there were some."""
+    lost = [task for task in list(_tasks) if task.get_loop().is_closed()]
+    for task in lost:
+        _tasks.pop(task, None)
+    return bool(lost)
 
 
 def _go(steps: Steps[Any], flight: Flight, is_apart: bool) -> None:
@@ -97,3 +106,16 @@ async def _ago(steps: Steps[Any], flight: Flight, is_apart: bool) -> Any:
         flight.lead(flight.loop)
     del flight  # as above
     return await arun(steps)
+
+
+_of_parents: list[object] = []
+
+
+def _begin_anew() -> None:
+    """In a child process; its parent's tasks are held on to, or their `finally` would run here."""
+    _of_parents.append(_tasks.copy())
+    _tasks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -23,7 +23,7 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
     """Calls the function, takes the time and keeps the result.
 
     Exceptions of these classes, and of classes that inherit from them, are kept as well, and raised
-    all the same.
+    all the same. One that comes of an early refresh is not kept while the value is still good.
     """
     numbers = {cls: number for number, cls in enumerate(exceptions, 1)}
     waits = store.waits
@@ -41,7 +41,7 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
                 failed(call, error, perf_counter() - start)
                 cause = original(error)
                 number = next((numbers[cls] for cls in type(cause).__mro__ if cls in numbers), 0)
-                if number:
+                if number and not (yield from is_still_good(call)):
                     kept = store.keep(call, cause, departed, number)
                     if waits:
                         yield from kept
@@ -59,6 +59,14 @@ def load(store: Store, tally: Tally, exceptions: Sequence[type[Exception]] = ())
             return value
         finally:
             store.abandon(departed)
+
+    def is_still_good(call: Call) -> Steps[bool]:
+        """Whether the value that was to be computed anew answers all the same."""
+        if not call.is_behind or call.found is None or call.found.left <= 0:
+            return False
+        look = call.again()
+        found = (yield from store.look(look)) if waits else store.look(look)
+        return found is not None and found.left > 0 and not found.raised
 
     def failed(call: Call, error: Exception, took: float) -> None:
         call.took = took

@@ -116,6 +116,67 @@ def test_a_stale_value_does_not_hide_an_answer_that_comes_in_time(shop, play, cl
     play(script)
 
 
+def test_an_early_refresh_that_raises_one_leaves_the_value_that_is_still_good(shop, play, clock):
+    shop = shop(ttl=100, refresh_ahead=0.5, cache_exceptions={NotFound: 30})
+    shop.failing.update({2: NotFound(), 3: NotFound(), 4: NotFound()})
+
+    def script():
+        assert (yield shop) == "run 1"
+        clock.advance(60)
+        for _ in range(2):
+            assert (yield shop) == "run 1"
+            yield SETTLED
+        assert (yield lambda: shop.f.contains(1))
+        assert len(shop.runs) == 3
+        clock.advance(41)
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                yield shop
+        assert len(shop.runs) == 4
+
+    play(script)
+    assert shop.stats().refresh_failures == 2
+
+
+def test_an_early_refresh_that_raises_one_when_the_value_is_over_is_answered_by_it(
+    shop, play, clock
+):
+    shop = shop(ttl=100, refresh_ahead=0.5, cache_exceptions={NotFound: 30})
+    gate = shop.hold(2)
+    shop.failing[2] = NotFound()
+
+    def script():
+        yield shop
+        clock.advance(60)
+        assert (yield shop) == "run 1"
+        while len(shop.runs) < 2:
+            yield 0.001
+        clock.advance(41)
+        gate.set()
+        yield SETTLED
+        with pytest.raises(NotFound):
+            yield shop
+        assert len(shop.runs) == 2
+
+    play(script)
+
+
+def test_a_value_past_its_time_gives_way_to_one_though_it_might_answer(shop, play, clock):
+    shop = shop(ttl=100, stale=100, refresh_ahead=0.5, cache_exceptions={NotFound: 30})
+    shop.failing[2] = NotFound()
+
+    def script():
+        yield shop
+        clock.advance(101)
+        assert (yield shop) == "run 1"
+        yield SETTLED
+        with pytest.raises(NotFound):
+            yield shop
+        assert len(shop.runs) == 2
+
+    play(script)
+
+
 def test_what_was_changed_meanwhile_keeps_no_exception(shop, play):
     shop = shop(cache_exceptions={NotFound: 5})
     shop.failing[1] = NotFound()
