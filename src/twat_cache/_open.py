@@ -59,7 +59,7 @@ def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
     scheme, colon, _ = engine.partition(":")
     if not colon:
         raise ConfigurationError(
-            f"an engine is named by a URL, such as 'sqlite:///{os.path.basename(engine)}.db'; known"
+            f"an engine is named by a URL, such as 'sqlite:///{_file_named(engine)}'; known"
             f" schemes: {', '.join(_known())}"
         )
     try:
@@ -77,7 +77,9 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
     try:
         for place, one in enumerate(engines, 1):
             opened.append(open_engine(one, **(options if place == len(engines) else {})))
-        return _tiered(opened, [one for one in engines if not isinstance(one, str)])
+        if len(opened) == 1:
+            return opened[0]
+        return tiered(opened, keep_open=[one for one in engines if not isinstance(one, str)])
     except BaseException:
         for one, given in zip(opened, engines, strict=False):
             if one is not given:
@@ -85,14 +87,8 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
         raise
 
 
-def tiered(engines: Sequence[Any]) -> Engine:
-    """One engine of several that are open, and stay so when it is closed."""
-    return _tiered(engines, engines)
-
-
-def _tiered(engines: Sequence[Any], keep_open: Sequence[Any]) -> Any:
-    if len(engines) == 1:
-        return engines[0]
+def tiered(engines: Sequence[Any], keep_open: Sequence[Any]) -> Engine:
+    """One engine of several that are open, some of which stay so when it is closed."""
     from .engines.tiered import TieredEngine
 
     return TieredEngine(engines, keep_open=keep_open)
@@ -118,6 +114,11 @@ def _kind(scheme: str) -> Any:
     raise ConfigurationError(
         f"no engine has the scheme {shown(scheme)}; known: {', '.join(_known())}"
     )
+
+
+def _file_named(text: str) -> str:
+    name = os.path.basename(text)
+    return name if name.endswith((".db", ".sqlite", ".sqlite3")) else f"{name}.db"
 
 
 def _known() -> list[str]:

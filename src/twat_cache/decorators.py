@@ -33,10 +33,19 @@ if not TYPE_CHECKING:
 else:
     from typing import overload
 
-__all__ = ["acache", "cache", "decorated", "is_decoratable", "lru_cache", "mcache"]
+__all__ = [
+    "DESCRIPTORS",
+    "acache",
+    "cache",
+    "decorated",
+    "is_decoratable",
+    "lru_cache",
+    "mcache",
+    "rebuilt",
+]
 
 _DEFAULTS = Recipe({})
-_DESCRIPTORS = (staticmethod, classmethod, property, cached_property)
+DESCRIPTORS = (staticmethod, classmethod, property, cached_property)
 _BY_POSITION = ("maxsize", "ttl", "policy")
 _PLAIN, _COROUTINES = "mcache", "acache"
 
@@ -301,7 +310,7 @@ def _refuse_arguments(kind: str, given: tuple[Any, ...], options: dict[str, Any]
 
 def is_decoratable(value: object) -> bool:
     """Whether it is what a decorator decorates, rather than an option."""
-    return callable(value) or isinstance(value, _DESCRIPTORS)
+    return callable(value) or isinstance(value, DESCRIPTORS)
 
 
 def decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = None) -> Any:
@@ -310,8 +319,9 @@ def decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = No
         made = plainly(function, recipe)
         if made is not None:
             return made
-    if isinstance(function, _DESCRIPTORS):
-        return _rebuilt(function, recipe, kind)
+    if isinstance(function, DESCRIPTORS):
+        is_method = recipe.method is not False and not isinstance(function, staticmethod)
+        return rebuilt(function, lambda inner: decorated(inner, recipe, kind, is_method))
     if not callable(function):
         raise not_a_function(function, kind)
     is_coroutine = is_coroutine_function(function)
@@ -339,16 +349,13 @@ def decorated(function: Any, recipe: Recipe, kind: str, method: bool | None = No
     return make(function, recipe, recipe.method if method is None else method)
 
 
-def _rebuilt(descriptor: Any, recipe: Recipe, decorator: str) -> Any:
+def rebuilt(descriptor: Any, decorate: Callable[[Any], Any]) -> Any:
     """A descriptor of the same class with the decorated function inside."""
     cls = type(descriptor)
-    if isinstance(descriptor, staticmethod):
-        return cls(decorated(descriptor.__func__, recipe, decorator, method=False))
-    method = recipe.method is not False
     if isinstance(descriptor, property):
-        getter = decorated(descriptor.fget, recipe, decorator, method)
+        getter = decorate(descriptor.fget)
         return cls(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
     if isinstance(descriptor, cached_property):
-        return cls(decorated(descriptor.func, recipe, decorator, method))
-    function = decorated(descriptor.__func__, recipe, decorator, method)
+        return cls(decorate(descriptor.func))
+    function = decorate(descriptor.__func__)
     return BoundClassMethod(function) if cls is classmethod else cls(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 
 from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
 from ._folders import get_cache_path
@@ -12,7 +12,7 @@ from ._path_options import OF_BYTES
 from ._recipe import Recipe
 from ._tiers import tiers_of
 from .config import CacheConfig, settled
-from .decorators import decorated, is_decoratable
+from .decorators import DESCRIPTORS, decorated, is_decoratable, rebuilt
 from .engine_cached import AsyncEngineCached, EngineCached
 from .errors import refused
 
@@ -244,8 +244,8 @@ def _decorate_later(function: Any, *, engine: Any, options: dict[str, Any], kind
 
 def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> Any:
     """What a decorator with these options makes of a function, or of a descriptor around one."""
-    if isinstance(function, (staticmethod, classmethod, property, cached_property)):
-        return _rebuilt(function, engine, options, kind)
+    if isinstance(function, DESCRIPTORS):
+        return rebuilt(function, lambda inner: decorate(inner, engine, options, kind))
     if not callable(function):
         raise not_a_function(function, kind)
     Recipe(options)  # judged before an engine is opened
@@ -284,19 +284,3 @@ def _recipe_of_memory(options: dict[str, Any]) -> Recipe:
     moot = (*OF_BYTES, "tag_ttl")
     kept = {name: value for name, value in options.items() if name not in moot}
     return Recipe({"typed": True, "single_flight": True, **kept})
-
-
-def _rebuilt(descriptor: Any, engine: Any, options: dict[str, Any], kind: str) -> Any:
-    """A descriptor of the same class with the decorated function inside."""
-    cls = type(descriptor)
-    if isinstance(descriptor, property):
-        getter = decorate(descriptor.fget, engine, options, kind)
-        return cls(getter, descriptor.fset, descriptor.fdel, descriptor.__doc__)
-    if isinstance(descriptor, cached_property):
-        return cls(decorate(descriptor.func, engine, options, kind))
-    function = decorate(descriptor.__func__, engine, options, kind)
-    if cls is classmethod:
-        from ._bound import BoundClassMethod
-
-        return BoundClassMethod(function)
-    return cls(function)
