@@ -205,7 +205,8 @@ def _made_of(members: list[tuple[Any, dict[str, Any]]]) -> _Shared:
     try:
         for engine, options in members:
             loans.append(_borrow([engine], options))
-        return _Shared(tiered([loan.engine for loan in loans]), loans)
+        engines = [loan.engine for loan in loans]
+        return _Shared(tiered(engines, keep_open=engines), loans)
     except BaseException:
         for loan in loans:
             loan.forget()
