@@ -2,19 +2,25 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from contextlib import closing, contextmanager
 from weakref import WeakSet
 
 import pytest
 
-from twat_cache.engines.sqlite import SqliteEngine, holding, session, sessions
+from twat_cache import EngineError
+from twat_cache.engines.sqlite import SqliteEngine, holding, session, sessions, trouble
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="forks are POSIX's")
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path, request):
+    if getattr(request, "param", None) == ":memory:":
+        return ":memory:"
     return tmp_path / "folder" / "store.db"
 
 
@@ -132,3 +138,135 @@ def test_a_session_whose_thread_can_not_start_is_not_kept(engine, monkeypatch):
     read_often(engine, b"1")
     assert not holders._sessions
     assert engine._runner._sessions.mine()._held is None
+
+
+def refused(work, *args):
+    with pytest.raises(EngineError, match="by this very thread"):
+        work(*args)
+
+
+@pytest.mark.parametrize("path", ["file", ":memory:"], indirect=True)
+def test_who_asks_in_the_middle_of_a_statement_is_refused_at_once(path, engine):
+    engine.put({"key": b"1", "other": b"1"}, None)
+    mine = engine._runner._sessions.mine()
+    with mine.lock:  # as the statement has it that a finaliser interrupts
+        refused(engine.get, ["key"])
+        refused(engine.get, ["key", "other"])
+        refused(engine.put, {"key": b"2"}, None)
+        refused(engine.put, {"key": b"2", "other": b"2"}, None)
+        refused(engine.add, "key", b"2", None)
+        refused(engine.drop, ["key"])
+        refused(engine.ping)
+        refused(engine.close)
+        engine._runner.write_if_free(lambda db: db.execute("DELETE FROM entries"))
+    assert engine.get(["key", "other"]) == [b"1", b"1"]
+    read_often(engine, b"1")
+    engine.put({"key": b"2"}, None)
+    assert engine.get(["key"]) == [b"2"]
+
+
+def test_who_asks_while_its_thread_opens_the_database_is_refused_at_once(path, monkeypatch):
+    def opened(path, setup):
+        if before:
+            refused(before.pop().get, ["key"])
+        return connect(path, setup)
+
+    connect = sessions.connect
+    first, second = SqliteEngine(path), SqliteEngine(path)
+    first.put({"key": b"1"}, None)
+    for engine in (first, second):
+        before = [first]
+        monkeypatch.setattr(sessions, "connect", opened)
+        assert in_thread(engine.get, ["key"]) == [b"1"]
+        assert not before
+        monkeypatch.undo()
+    first.close()
+    second.close()
+
+
+def test_a_signal_between_two_tries_to_write_may_write(path, monkeypatch):
+    def interrupted(seconds):
+        if pending:
+            pending.pop()
+            db.execute("COMMIT")
+            engine.put({"handler's": b"1"}, None)
+        sleep(seconds)
+
+    sleep, pending = time.sleep, [True]
+    engine = SqliteEngine(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(trouble.time, "sleep", interrupted)
+        engine.put({"mine": b"1"}, None)
+    assert engine.get(["mine", "handler's"]) == [b"1", b"1"]
+    engine.close()
+
+
+FINALISER = """
+import gc, sys
+from twat_cache import EngineError
+from twat_cache.engines.sqlite import SqliteEngine
+
+class Cyclic:
+    def __init__(self):
+        self.me = self
+
+    def __del__(self):
+        try:
+            engine.get(["key"])
+            engine.put({"mine": b"1"}, None)
+            told.add("served")
+        except EngineError:
+            told.add("refused")
+
+told = set()
+engine = SqliteEngine(sys.argv[1])
+engine.put({"key": b"0"}, None)
+gc.set_threshold(5)
+for number in range(2_000):
+    Cyclic()
+    assert engine.get(["key", "other"]) == [b"0", None]
+    assert engine.get(["key"]) == [b"0"]
+    engine.put({"key": b"0", "one": b"1"}, None)
+gc.set_threshold(700)
+engine.close()
+"""
+
+
+def test_finalisers_that_use_the_engine_hang_nobody(path):
+    ran = subprocess.run([sys.executable, "-c", FINALISER, path], capture_output=True, timeout=120)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("how", ["renew", "set aside", "open"])
+def test_no_engine_keeps_a_file_that_another_has_found_gone(path, engine, how):
+    other = SqliteEngine(path)
+    other.put({"key": b"old"}, None)
+    theirs = other._runner._sessions.mine()
+    engine.put({"mine": b"old"}, None)
+    if how == "set aside":
+        engine._runner._sessions.set_aside(engine._runner._sessions.mine())
+    elif how == "renew":
+        path.unlink()
+        engine.ping()
+    else:
+        path.unlink()
+        SqliteEngine(path).close()
+    assert theirs.retired
+    engine.put({"mine": b"new"}, None)
+    assert other.get(["key", "mine"]) == [None, b"new"]
+    other.close()
+
+
+@POSIX
+def test_engines_of_one_path_share_a_lock_in_the_child_of_a_fork_too(path, engine):
+    def places():
+        return engine._runner._sessions._lock, other._runner._sessions._lock
+
+    other = SqliteEngine(path.parent / ".." / "folder" / "store.db")
+    before = places()
+    sessions._before_fork()
+    sessions._after_fork_in_child()  # nothing is inherited here: all was at rest
+    assert len({*before, *places()}) == 2
+    assert engine.get(["key"]) == other.get(["key"]) == [None]
+    other.close()

@@ -23,7 +23,7 @@ ends when nothing was held for a second, and before a fork.
 from __future__ import annotations
 
 import os
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Holders:
     """The sessions that hold a snapshot, and the thread that has them let go of it."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # a finaliser may run anywhere, and read until a snapshot is held
         self._sessions: set[Session] = set()
         self._ending = Event()
         self._thread: Thread | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...errors import EngineError, EngineTimeoutError, PathError
 from .database import MEMORY
 from .sessions import Sessions
-from .trouble import ERRORS, Patience, is_busy, is_damage, translated
+from .trouble import ERRORS, Patience, is_busy, is_damage, reentered, translated
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,6 +44,8 @@ class Runner:
         """The first row, or None: the short way to what is asked most often."""
         try:
             session = self._sessions.here.session
+            if session.inside():
+                raise reentered(self._path)
             if session.seen != session.word[0] and not session.look():
                 session = self._renewed()
             with session.lock:
@@ -57,6 +59,8 @@ class Runner:
         writing = self._sessions.writing
         try:
             session = self._sessions.here.session
+            if session.inside():
+                raise reentered(self._path)
             if session.mine != session.word[0] and not session.look():
                 session = self._renewed()
             if writing.acquire(False):
@@ -78,6 +82,8 @@ class Runner:
     def write(self, work: Callable[..., T], *args: Any) -> T:
         """As `read`, one thread at a time, since SQLite has one writer."""
         writing = self._sessions.writing
+        if self._sessions.here.session.inside():
+            raise reentered(self._path)
         if not writing.acquire(timeout=self._timeout):
             raise EngineTimeoutError(f"other threads have been writing for {self._timeout} s")
         try:
@@ -92,6 +98,8 @@ class Runner:
             return
         try:
             session = self._sessions.mine()
+            if session.inside():
+                return
             with session.lock:
                 session.settle()
                 work(session.db)
@@ -125,6 +133,8 @@ class Runner:
             session: Session | None = None
             try:
                 session = self._sessions.mine()
+                if session.inside():
+                    raise reentered(self._path)
                 with session.lock:
                     session.settle()
                     result = work(session.db, *args)

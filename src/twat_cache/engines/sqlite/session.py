@@ -1,9 +1,15 @@
-"""A connection, the lock under which it is used, and the snapshot that it may hold."""
+"""A connection, the lock under which it is used, and the snapshot that it may hold.
+
+While a thread is in the middle of a statement, the garbage collector may run a finaliser in it, or
+a signal its handler, and that may ask the engine for something. There is no way on from there: the
+lock is the thread's own, and so is the transaction. The lock is one that knows its thread, so that
+whoever comes from outside asks `inside()` first.
+"""
 
 from __future__ import annotations
 
 from math import inf
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,6 +18,7 @@ from .word import numbers
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
 __all__ = ["Session"]
 
@@ -31,13 +38,14 @@ class Session:
 
     __slots__ = (
         "__weakref__", "_cursor", "_enough", "_held", "_known", "_new_number", "_steady", "db",
-        "execute", "fetchone", "identity", "lock", "mine", "retired", "seen", "sure_until", "word",
+        "execute", "fetchone", "identity", "inside", "lock", "mine", "retired", "seen",
+        "sure_until", "word",
     )  # fmt: skip
 
     def __init__(self, db: sqlite3.Connection, identity: object, word: memoryview | None) -> None:
         self.db = db
         self.identity = identity
-        self.lock = Lock()
+        self.new_lock()
         self.retired = False
         self.sure_until = monotonic() + _SURE
         """When to look whether the file is still there, or whether this one is retired."""
@@ -54,6 +62,12 @@ class Session:
         self._held: sqlite3.Cursor | None = None
         self._steady = 0
         self._enough = inf if word is None else _STEADY
+
+    def new_lock(self) -> None:
+        """Gives it a lock that nobody has."""
+        self.lock = RLock()
+        self.inside: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]
+        """Whether this thread is in the middle of using it."""
 
     def look(self) -> bool:
         """To be called when the snapshot isn't right: lets go of it, or takes one.
@@ -134,7 +148,7 @@ class Session:
 
     def retire(self, seconds: float = -1) -> bool:
         """Closes the connection once it is at rest; tells whether it came to rest in time."""
-        if not self.lock.acquire(timeout=seconds):
+        if self.inside() or not self.lock.acquire(timeout=seconds):
             return False
         try:
             self._close()

@@ -6,12 +6,23 @@ aren't held, and closing or using an inherited one can damage the file. So befor
 connections are closed, each as soon as it is at rest, and parent and child open their own anew. One
 that is not at rest within a second is left to the parent; the child keeps it for ever, untouched.
 The database in memory, which has no file, is copied by the fork as it is, at rest.
+
+Nor do locks keep two connections of one process apart. If a file was deleted and another is begun
+under its name, the new connection takes itself for the first one and cuts the `-shm` file to
+nothing, which the old one has mapped: the process dies of a bus error. So all engines of one path
+share a lock, under which connections are opened, and before any is, those to a file that is gone
+are closed, whichever engine's they are.
+
+Who has that lock may wait until another thread is at rest. So a thread that isn't, since a
+finaliser or a signal handler came in between, never waits for it, but is refused.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import defaultdict
+from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -21,10 +32,11 @@ from ..forks import leak, living
 from .database import MEMORY, connect, identity, set_aside
 from .holding import holders
 from .session import Session
+from .trouble import reentered
 from .word import SUFFIX, open_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 __all__ = ["Sessions"]
@@ -41,6 +53,9 @@ class _NoSession:
     sure_until = -inf
 
     def look(self) -> bool:
+        return False
+
+    def inside(self) -> bool:
         return False
 
 
@@ -63,8 +78,7 @@ class Sessions:
         """Has this thread's session; an old one may stand there, or none."""
         self._word: memoryview | None = None
         self._all: WeakSet[Session] = WeakSet()
-        self._lock = threading.Lock()
-        self.writing = threading.Lock()
+        self.writing = threading.RLock()
         """Held by the thread that writes: threads queue here, not at the file."""
         self._closed = False
         self._paused = False
@@ -72,7 +86,11 @@ class Sessions:
         if path == MEMORY:
             self._shared = Session(connect(path, setup), None, None)
             self._shared.sure_until = inf
-        _every.add(self)
+        self._place = path if path == MEMORY else os.path.realpath(path)
+        with _joining:
+            peers = [] if path == MEMORY else self._peers()
+            self._lock: threading.RLock = peers[0]._lock if peers else threading.RLock()
+            _every.add(self)
 
     def mine(self) -> Session:
         """The session of this thread.
@@ -87,11 +105,12 @@ class Sessions:
         return session
 
     def _open(self) -> Session:
-        with self._lock:
+        with self._alone():
             if self._closed:
                 raise EngineClosedError("the engine is closed; open another one")
             if self._shared:
                 return self._shared
+            self._renew()
             db = connect(self.path, self._setup)
             self._word = self._word or open_word(self.path)
             session = Session(db, self._identity(), self._word)
@@ -101,14 +120,45 @@ class Sessions:
     def _identity(self) -> object:
         return identity(self.path), identity(self.path + SUFFIX)
 
-    def renew_if_replaced(self) -> None:
-        """Closes all connections if the file was deleted, or another one stands in its place."""
+    def _peers(self) -> list[Sessions]:
+        """Those of all engines of this process that have this path, of this one, too."""
+        return [one for one in living(_every) if one._place == self._place]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Holds the lock of the path.
+
+        Raises:
+            EngineError: This thread holds it already, or is in the middle of a statement.
+        """
+        here = [self] if self._shared else self._peers()
+        is_mine = self._lock._is_owned()  # type: ignore[attr-defined]
+        if is_mine or any(one.here.session.inside() for one in here):
+            raise reentered(self.path)
         with self._lock:
-            identity = self._identity()
-            if any(session.identity != identity for session in self._all):
-                self._retire()
-            for session in self._all:
-                session.stay()
+            yield
+
+    def renew_if_replaced(self) -> bool:
+        """Closes all connections if the file was deleted, or another one stands in its place.
+
+        Returns:
+            Whether it was.
+        """
+        with self._alone():
+            return self._renew()
+
+    def _renew(self) -> bool:
+        if self._shared:
+            return False
+        identity = self._identity()
+        peers = self._peers()
+        if any(session.identity != identity for one in peers for session in one._all):
+            for one in peers:
+                one._retire()
+            return True
+        for session in self._all:
+            session.stay()
+        return False
 
     def set_aside(self, session: Session | None) -> None:
         """Gives a damaged file another name; threads open new connections when they need them.
@@ -117,14 +167,15 @@ class Sessions:
             session: The one that found its file damaged, which another process may have set aside
                 before; None if the file, ours by its header, is damaged too much to be opened.
         """
-        with self._lock:
-            self._retire()
+        with self._alone():
+            for one in self._peers():
+                one._retire()
             if session is None or session.identity == self._identity():
                 set_aside(self.path)
 
     def close(self) -> None:
         """Closes all connections, each when it is at rest."""
-        with self._lock:
+        with self._alone():
             self._closed = True
             self._retire()
             if self._shared:
@@ -138,8 +189,7 @@ class Sessions:
 
     def before_fork(self) -> None:
         """Brings everything to rest; what has a file is closed."""
-        self._lock.acquire()
-        for session in list(self._all):
+        for session in living(self._all):
             if session.retire(_AT_REST):
                 self._all.discard(session)
         self._word = None
@@ -149,43 +199,58 @@ class Sessions:
     def after_fork(self, *, child: bool) -> None:
         """Goes on; the child with locks of its own."""
         if self._shared and child:
-            self._shared.lock = threading.Lock()
+            self._shared.new_lock()
         elif self._shared and self._paused:
             self._shared.lock.release()
         if child:
-            for session in list(self._all):
+            for session in living(self._all):
                 session.retired = True
                 session.sure_until = -inf
                 leak(session)
             self._all.clear()
             self.here = _Here()
-            self.writing = threading.Lock()
-            self._lock = threading.Lock()
-        else:
-            self._lock.release()
+            self.writing = threading.RLock()
 
 
 _every: WeakSet[Sessions] = WeakSet()
+_joining = threading.RLock()
+"""Held while an engine becomes one of all."""
 _forking: list[Sessions] = []
+_taken: list[threading.RLock] = []
 
 
 def _before_fork() -> None:
     holders.end_thread()
+    _take(_joining)
     _forking[:] = living(_every)
+    for lock in {sessions._lock for sessions in _forking}:
+        _take(lock)
     for sessions in _forking:
         sessions.before_fork()
+
+
+def _take(lock: threading.RLock) -> None:
+    if lock.acquire(timeout=_AT_REST):
+        _taken.append(lock)
 
 
 def _after_fork_in_parent() -> None:
     for sessions in _forking:
         sessions.after_fork(child=False)
     _forking.clear()
+    while _taken:
+        _taken.pop().release()
 
 
 def _after_fork_in_child() -> None:
+    global _joining  # noqa: PLW0603
+    locks: defaultdict[threading.RLock, threading.RLock] = defaultdict(threading.RLock)
     for sessions in _forking:
         sessions.after_fork(child=True)
+        sessions._lock = locks[sessions._lock]
+    _joining = threading.RLock()
     _forking.clear()
+    _taken.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,7 +13,7 @@ from random import random
 
 from ...errors import EngineError, EngineTimeoutError
 
-__all__ = ["ERRORS", "Patience", "is_busy", "is_damage", "translated"]
+__all__ = ["ERRORS", "Patience", "is_busy", "is_damage", "reentered", "translated"]
 
 ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What `sqlite3` raises; the second of a file so damaged that its own names are no text."""
@@ -82,6 +82,14 @@ def is_damage(error: Exception) -> bool:
 def translated(error: Exception, place: str) -> EngineError:
     """The error to be raised from SQLite's own, or from that of the file system."""
     return EngineError(f"the database {place} failed: {error}")
+
+
+def reentered(place: str) -> EngineError:
+    """The error of a thread that asks for something in the middle of something else."""
+    return EngineError(
+        f"the database {place} is being used by this very thread: a finaliser or a signal handler"
+        " that interrupted it can't use it now"
+    )
 
 
 def _code(error: Exception) -> int | None:
