@@ -129,7 +129,8 @@ class Cache(Operations):
             tags: As for `set`.
 
         Raises:
-            Whatever the loader raises.
+            CacheKeyError: The key is no text.
+            Exception: What the loader raises.
         """
         value: V = self._path.go(self._loading(key, loader, ttl, tags))
         return value
