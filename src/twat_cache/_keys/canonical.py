@@ -28,7 +28,7 @@ from struct import Struct
 from types import BuiltinFunctionType, FunctionType
 
 from ..errors import refused
-from .code import function_state
+from .code import callable_state
 from .naming import home, reference, unencodable
 from .states import known_state
 
@@ -106,7 +106,7 @@ def _encode(value: object, out: Pieces, depth: int) -> None:
         out.append(_text(b"@", reference(value)))
         if isinstance(value, FunctionType) and home(value.__module__) is None:
             out.append(b"=")
-            _encode(function_state(value, _itself, by_name=True), out, depth + 1)
+            _encode(callable_state(value, _itself, by_name=True), out, depth + 1)
     else:
         name, state = _state(value)
         out.append(_text(b"o", name))

@@ -7,12 +7,12 @@ before it: so two calls have one key only if they are calls of one function whos
 recursively of one type and can't be told apart. `%` and `:` in the first three parts are written as
 `%25` and `%3A`, so keys of one namespace, name or version begin alike, and no others do.
 
-A function's name is its module and qualified name. That tells functions apart, except in two cases,
-which would be wrong answers:
+A function's name is its module and qualified name, which tell it apart where they are its own:
 
 - In a program's own file the module is called `__main__`, in every program (see `naming`).
-- Lambdas, functions within functions and those typed in by hand have names that others have too.
-  They are also told by their code and by what they close over (see `source`).
+- Lambdas, functions within functions and those typed in by hand have names that others have too,
+  and what `functools.wraps` made has another's (see `own_name`). They are also told by their code
+  and by what they close over, and methods of an object by the object (see `source`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..errors import CacheKeyError, ConfigurationError, refused
 from .canonical import encode
 from .code import plain_function
 from .naming import home
+from .own_name import behind_caches, has_own_name
 from .plan import read_plan
 from .source import source_digest
 from .surroundings import present
@@ -168,27 +169,27 @@ class ColdKeys:
 
 def _name(function: Callable[..., Any]) -> tuple[str, str]:
     """The name of a function, and what else tells it where that isn't enough."""
+    function = behind_caches(function)
     module, path = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    plain = plain_function(function)
     if not isinstance(module, str) or not isinstance(path, str):
         raise ConfigurationError(
             f"a {type(function).__qualname__} has no name of its own: give it one by name="
         )
-    found = home(module)
-    name = f"{found or module}.{path}"
-    if (found and "<" not in path) or plain is None:
+    name = f"{home(module) or module}.{path}"
+    if has_own_name(function):
         return name, ""
     try:
-        return name, source_digest(plain, strict=True)
+        return name, source_digest(function, strict=True)
     except CacheKeyError as error:
         raise ConfigurationError(
-            f"{name}() may not be the only function of its name, and what it closes over, or has "
-            f"as a default, can't tell it from others; give it a name of its own by name=: {error}"
+            f"{name}() may not be the only function of its name, and what it closes over, has as "
+            f"a default or is bound to can't tell it from others; give it a name of its own by "
+            f"name=: {error}"
         ) from error
 
 
 def _source_version(function: Callable[..., Any]) -> str:
-    plain = plain_function(function)
+    plain = plain_function(behind_caches(function))
     if plain is None:
         raise refused("version", "source", "a text, since this callable has no code to tell it by")
     return source_digest(plain)

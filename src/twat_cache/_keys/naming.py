@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["home", "reference", "unencodable"]
+__all__ = ["found_under", "home", "reference", "unencodable"]
 
 _MAINS = ("__main__", "__mp_main__")
 
@@ -36,13 +36,18 @@ def reference(named: Any) -> str:
         CacheKeyError: Another thing, or none, is found there.
     """
     module, name = named.__module__, named.__qualname__
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is not named:
+    if found_under(module, name) is not named:
         cls = named if isinstance(named, type) else type(named)
         raise unencodable(cls, f"{name!r} can't be found under its name, or isn't the same there")
     return f"{home(module) or module}:{name}"
+
+
+def found_under(module: str, name: str) -> Any:
+    """What has this name there now; None if nothing has."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def home(module: str) -> str | None:
