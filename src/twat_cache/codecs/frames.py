@@ -188,7 +188,7 @@ def _read_range(pandas: Any, name: Any, *bounds: Any) -> Any:
 
 
 def _write_levels(value: Any) -> list[Any]:
-    return [list(value.names), list(value.levels), [*map(list, value.codes)]]
+    return [list(value.names), list(value.levels), list(value.codes)]
 
 
 def _read_levels(pandas: Any, names: Any, levels: Any, codes: Any) -> Any:

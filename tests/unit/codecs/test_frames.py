@@ -66,6 +66,22 @@ def more():
     ]  # fmt: skip
 
 
+def levelled():
+    """Indexes of several levels, with what is missing, unused, empty, uneven, or called alike."""
+    days = pd.date_range("2020-01-01", periods=3, tz="Europe/Paris")
+    made = pd.MultiIndex.from_arrays
+    return [
+        made([[1, None, 2], ["a", "b", None]], names=["x", ("y", 1)]),
+        made([[None, None], [float("nan"), "a"]], names=[None, None]),
+        made([[], []], names=["x", "y"]), made([[1, 2]], names=["only"]),
+        made([days, [True, False, True], [1.5, -0.0, None]], names=["n", "n", None]),
+        made([pd.Categorical(["b", "a", None], ["b", "a", "z"]), pd.array([1, None, 3], "Int64")]),
+        pd.MultiIndex.from_product([range(300), ["a", "b"]])[5:500:3],  # levels that are unused
+        pd.MultiIndex.from_product([range(70_000), [0]]),  # more than 16 bits, behind the message
+        pd.MultiIndex(levels=[["a", "b", "unused"], [1]], codes=[[-1, 1, 0], [0, -1, 0]]),
+    ]  # fmt: skip
+
+
 VALUES = [value for value in distinct() if type(value).__module__.startswith("pandas")] + more()
 
 
@@ -95,6 +111,29 @@ def test_a_value_comes_back_as_it_was(place, views):
         assert list(found.dtypes) == list(value.dtypes)
     elif type(value) is pd.Series:
         pd.testing.assert_series_equal(found, value, check_exact=True, check_freq=True)
+
+
+@pytest.mark.parametrize("views", [True, False])
+@pytest.mark.parametrize("place", range(len(levelled())))
+def test_an_index_of_several_levels_comes_back_level_by_level(place, views):
+    index = levelled()[place]
+    kept = {"index": index, "rows": pd.Series(range(len(index)), index=index)}
+    stored = Transcoder()
+    record = stored.dump("key", kept, now=0.0)
+    for found in (copied(kept, views=views), stored.load("key", record).value):
+        for back in (found["index"], found["rows"].index):
+            pd.testing.assert_index_equal(back, index, exact=True, check_exact=True)
+            assert list(back.names) == list(index.names)
+            for mine, its in zip(back.levels, index.levels, strict=True):
+                pd.testing.assert_index_equal(mine, its, exact=True)
+            for mine, its in zip(back.codes, index.codes, strict=True):
+                assert (mine.dtype, mine.tolist()) == (its.dtype, its.tolist())
+
+
+def test_a_long_index_of_several_levels_takes_as_many_bytes_as_it_has():
+    index = pd.MultiIndex.from_arrays([np.arange(10_000) % 100, np.arange(10_000) % 7])
+    size = sum(code.nbytes for code in index.codes) + sum(level.nbytes for level in index.levels)
+    assert len(b"".join(Msgpack().encode(index))) < size + 1_000
 
 
 def test_a_frame_that_was_read_can_be_changed():
