@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from ._fork_lock import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Listener:
         self._function = function
         self._label = label
         self._told: set[str] = set()
-        self._lock = allocate_lock()
+        self._lock = ForkSafeLock()
 
     def __call__(self, key: Any, value: Any, cause: str) -> None:
         """Tells the user's function."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from threading import Lock
 
+from ._fork_lock import ForkSafeLock
 from ._sinks import LEVELS, sink
 from .errors import refused
 from .events import request_id, subscribe
@@ -38,7 +38,7 @@ _LINES = {
     "RecordRefused": (_WARNING, "record refused"),
 }
 
-_lock = Lock()
+_lock = ForkSafeLock()
 _stops: list[Callable[[], None]] = []
 
 

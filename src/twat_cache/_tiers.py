@@ -18,6 +18,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any, NamedTuple
 
+from ._fork_lock import ForkSafeLock
 from ._open import open_engine, tiered
 from ._run.effects import ask
 from .engine_types import Capabilities
@@ -82,7 +83,7 @@ class LateEngine:
         self._engine: Any = None
         self._error = error
         self._next = monotonic() + _AGAIN
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
         self.capabilities = Capabilities(swap=True, touch=True, left=True, shared=True)
 
     def _opened(self) -> Any:

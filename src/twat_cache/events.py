@@ -13,8 +13,9 @@ hook makes misses slow. The classes of events are loaded when the first one is t
 from __future__ import annotations
 
 from contextvars import ContextVar
-from threading import Lock, local
+from threading import local
 
+from ._fork_lock import ForkSafeLock
 from ._kinds import is_coroutine_function
 from .errors import refused
 
@@ -63,7 +64,7 @@ hooks: tuple[Callable[[Event], object], ...] = ()
 
 _MOST_TOLD = 100
 
-_lock = Lock()
+_lock = ForkSafeLock()
 _telling = local()
 _told: set[str] = set()
 

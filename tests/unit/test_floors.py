@@ -26,7 +26,7 @@ PACKAGE = Path(twat_cache.__file__).parent
 FLOORS = {
     0: [
         "errors", "stats", "engine_types", "codec_types", "_option_types", "types", "event_types",
-        "config_types", "_duration", "_size", "_missing",
+        "config_types", "_duration", "_size", "_missing", "_fork_lock",
     ],
     1: ["_core_py"],
     2: [

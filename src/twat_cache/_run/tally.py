@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from _thread import RLock
-
 from .. import events
+from .._fork_lock import ForkSafeLock
 from .call import JOINED, STALE, STORED
 
 TYPE_CHECKING = False
@@ -63,7 +62,7 @@ class Tally:
     def __init__(self, name: str, digest: Callable[[str], str] | None = None) -> None:
         self.name = name
         self._digest = digest
-        self._lock = RLock()  # a signal's handler or a finalizer may miss in here, too
+        self._lock = ForkSafeLock()  # a signal's handler or a finalizer may miss in here, too
         self._times: list[float] = []  # of loads that aren't counted yet: needs no lock
         self.reset()
 

@@ -9,9 +9,10 @@ one might come last.
 from __future__ import annotations
 
 import os
-from _thread import RLock, get_ident
+from _thread import get_ident
 from weakref import WeakSet
 
+from .._fork_lock import ForkSafeLock, living
 from .._run.flight import Flight, running_loop
 from .._run.join import Join
 
@@ -65,14 +66,14 @@ class Changes:
     __slots__ = ("__weakref__", "_changed", "_lock", "_notes")
 
     def __init__(self) -> None:
+        self._lock = ForkSafeLock()  # finalizers and signal handlers may change something in here
         self._notes: dict[str, list[Note]] = {}
-        self.begin_anew()
+        self._changed: dict[str | None, list[object]] = {}  # who changes a key; None is all keys
         _everywhere.add(self)
 
     def begin_anew(self) -> None:
-        """In a forked child nobody changes or puts anything, and nobody holds the lock."""
-        self._lock = RLock()  # finalizers and signal handlers may change something in here
-        self._changed: dict[str | None, list[object]] = {}  # who changes a key; None is all keys
+        """In a forked child nobody changes or puts anything."""
+        self._changed.clear()
         for notes in self._notes.values():
             for note in notes:
                 note.put = None
@@ -195,7 +196,7 @@ _everywhere: WeakSet[Changes] = WeakSet()
 
 
 def _after_fork() -> None:
-    for changes in list(_everywhere):
+    for changes in living(_everywhere):
         changes.begin_anew()
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from twat_cache.engines import forks
+from twat_cache import _fork_lock
 from twat_cache.engines.mapping import MappingEngine
 from twat_cache.engines.tiered import TieredEngine
 
@@ -48,7 +48,7 @@ def test_a_child_is_not_locked_out_by_a_thread_that_it_has_not(tiers, monkeypatc
         engine.put({"key": b"1"}, None)
         assert engine.get(["key"]) == [b"1"]
 
-    monkeypatch.setattr(forks, "_AT_REST", 0.01)
+    monkeypatch.setattr(_fork_lock, "_AT_REST", 0.01)
     mapping = Waiting()
     engine = MappingEngine(mapping)
     if tiers == 2:
@@ -74,7 +74,7 @@ def test_a_fork_waits_for_what_is_being_done(monkeypatch):
         done.append(True)
 
     done = []
-    monkeypatch.setattr(forks, "_AT_REST", 30.0)
+    monkeypatch.setattr(_fork_lock, "_AT_REST", 30.0)
     mapping = Waiting()
     engine = MappingEngine(mapping)
     with engine._lock:
