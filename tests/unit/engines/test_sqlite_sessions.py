@@ -11,8 +11,8 @@ from weakref import WeakSet
 
 import pytest
 
-from twat_cache import EngineError
-from twat_cache.engines.sqlite import SqliteEngine, holding, session, sessions, trouble
+from twat_cache import EngineError, EngineTimeoutError
+from twat_cache.engines.sqlite import SqliteEngine, holding, opening, session, sessions, trouble
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="forks are POSIX's")
 
@@ -245,7 +245,7 @@ def test_no_engine_keeps_a_file_that_another_has_found_gone(path, engine, how):
     theirs = other._runner._sessions.mine()
     engine.put({"mine": b"old"}, None)
     if how == "set aside":
-        engine._runner._sessions.set_aside(engine._runner._sessions.mine())
+        engine._runner._sessions.set_aside()
     elif how == "renew":
         path.unlink()
         engine.ping()
@@ -270,3 +270,102 @@ def test_engines_of_one_path_share_a_lock_in_the_child_of_a_fork_too(path, engin
     assert len({*before, *places()}) == 2
     assert engine.get(["key"]) == other.get(["key"]) == [None]
     other.close()
+
+
+def garble(path):
+    """Leaves the header, by which it is ours, and nothing else of the first page."""
+    with open(path, "r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3_996)
+
+
+@POSIX
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.thread_unsafe(reason="it forks")
+def test_processes_that_find_damage_at_once_keep_what_they_put(tmp_path):
+    def work(path, name, start):
+        while time.monotonic() < start:
+            pass
+        engine = SqliteEngine(path)
+        engine.put({name: b"1"}, None)
+        engine.close()
+
+    names = ["a", "b", "c", "d"]
+    for number in range(12):
+        path = tmp_path / f"store{number}.db"
+        SqliteEngine(path).close()
+        garble(path)
+        start = time.monotonic() + 0.01
+        codes = [child(work, path, name, start) for name in names]
+        assert [os.waitpid(one, 0)[1] for one in codes] == [0] * 4
+        engine = SqliteEngine(path)
+        assert engine.get(names) == [b"1"] * 4
+        engine.close()
+
+
+def child(work, *args):
+    """The number of a fork that does the work."""
+    number = os.fork()
+    if not number:
+        code = 1
+        try:
+            work(*args)
+            code = 0
+        finally:
+            os._exit(code)
+    return number
+
+
+def test_who_finds_damage_later_leaves_the_file_that_was_begun_since(path, engine):
+    engine.close()
+    garble(path)
+    late = sessions.Sessions(str(path), ())
+    with pytest.raises(sqlite3.DatabaseError):
+        late.mine()
+    first = SqliteEngine(path)
+    first.put({"key": b"1"}, None)
+    late.set_aside()
+    assert first.get(["key"]) == [b"1"]
+    first.close()
+
+
+@POSIX
+def test_a_file_is_set_aside_by_one_process_while_none_opens_it(path, engine, monkeypatch):
+    import fcntl
+
+    def refused_while_another_process_has(lock):
+        with open(f"{path}-gen", "rb") as file:
+            fcntl.flock(file, lock)
+            with pytest.raises(EngineTimeoutError, match="opening or replacing"):
+                SqliteEngine(path)
+
+    monkeypatch.setattr(opening, "_SECONDS", 0)
+    engine.close()
+    refused_while_another_process_has(fcntl.LOCK_EX)
+    garble(path)
+    refused_while_another_process_has(fcntl.LOCK_SH)
+    damaged = path.with_name("store.db.damaged")
+    assert not damaged.exists()
+    again = SqliteEngine(path)
+    assert damaged.exists()
+    assert again.get(["key"]) == [None]
+    again.close()
+
+
+def test_what_failed_since_the_file_was_replaced_is_done_in_the_new_one(path, engine):
+    def work(db):
+        tried.append(db)
+        if len(tried) == 1:
+            if is_replaced:
+                path.unlink()
+            raise sqlite3.OperationalError("disk I/O error")
+        return db.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+    engine.put({"key": b"1"}, None)
+    tried, is_replaced = [], False
+    with pytest.raises(EngineError, match="disk I/O error"):
+        engine._runner.write(work)
+    assert len(tried) == 1
+    tried, is_replaced = [], True
+    assert engine._runner.write(work) == 0
+    assert len(tried) == 2

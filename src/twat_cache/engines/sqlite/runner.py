@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _UNREACHABLE = (OSError, PathError)
 """What opening the file raises where it can't even be looked at."""
+_MENDS = 3
+"""Times in a row that a damaged file is replaced; others may find it, or the next one, as well."""
 _FAILURES = (*ERRORS, *_UNREACHABLE)
 
 
@@ -39,18 +41,18 @@ class Runner:
         self._path = path
         self._timeout = timeout
         self._sessions = Sessions(path, setup)
+        self._here = self._sessions.here
 
     def first(self, statement: str, values: tuple[Any, ...]) -> Any:
         """The first row, or None: the short way to what is asked most often."""
         try:
-            session = self._sessions.here.session
+            session = self._here.session
             if session.inside():
                 raise reentered(self._path)
             if session.seen != session.word[0] and not session.look():
                 session = self._renewed()
             with session.lock:
-                session.execute(statement, values)
-                return session.fetchone()
+                return session.execute(statement, values).fetchone()
         except _FAILURES:
             return self.read(_first, statement, values)  # again, with patience
 
@@ -58,7 +60,7 @@ class Runner:
         """Runs a statement that writes: the short way of a put."""
         writing = self._sessions.writing
         try:
-            session = self._sessions.here.session
+            session = self._here.session
             if session.inside():
                 raise reentered(self._path)
             if session.mine != session.word[0] and not session.look():
@@ -82,7 +84,7 @@ class Runner:
     def write(self, work: Callable[..., T], *args: Any) -> T:
         """As `read`, one thread at a time, since SQLite has one writer."""
         writing = self._sessions.writing
-        if self._sessions.here.session.inside():
+        if self._here.session.inside():
             raise reentered(self._path)
         if not writing.acquire(timeout=self._timeout):
             raise EngineTimeoutError(f"other threads have been writing for {self._timeout} s")
@@ -111,7 +113,7 @@ class Runner:
 
     def look(self, *, now: bool = False) -> None:
         """Once a second: whether the file is still there; if not, a new one is begun."""
-        if now or monotonic() > self._sessions.here.session.sure_until:
+        if now or monotonic() > self._here.session.sure_until:
             self._sessions.renew_if_replaced()
 
     def close(self) -> None:
@@ -128,7 +130,7 @@ class Runner:
 
     def _run(self, work: Callable[..., T], args: tuple[Any, ...], *, writes: bool) -> T:
         patience: Patience | None = None
-        mended = False
+        mends = 0
         while True:
             session: Session | None = None
             try:
@@ -147,13 +149,21 @@ class Runner:
                 if is_busy(error):
                     patience = patience or Patience(self._timeout)
                     patience.wait(error)
-                elif is_damage(error) and not mended and self._path != MEMORY:
-                    mended = True
-                    self._sessions.set_aside(session)
+                elif mends < _MENDS and self._mended(error):
+                    mends += 1
                 else:
                     raise translated(error, self._path) from error
+            except EngineError:
+                raise  # a time-out is an OSError, too
             except _UNREACHABLE as error:
                 raise translated(error, self._path) from error
+
+    def _mended(self, error: Exception) -> bool:
+        """Whether it's worth another try, since there is, or will be, another file."""
+        if is_damage(error) and self._path != MEMORY:
+            self._sessions.set_aside()
+            return True
+        return self._sessions.renew_if_replaced()  # what failed may be due to that
 
 
 def _first(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> Any:

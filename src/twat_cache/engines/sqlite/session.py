@@ -38,7 +38,7 @@ class Session:
 
     __slots__ = (
         "__weakref__", "_cursor", "_enough", "_held", "_known", "_new_number", "_steady", "db",
-        "execute", "fetchone", "identity", "inside", "lock", "mine", "retired", "seen",
+        "execute", "identity", "inside", "lock", "mine", "retired", "seen",
         "sure_until", "word",
     )  # fmt: skip
 
@@ -51,7 +51,6 @@ class Session:
         """When to look whether the file is still there, or whether this one is retired."""
         self._cursor = db.cursor()
         self.execute = self._cursor.execute
-        self.fetchone = self._cursor.fetchone
         self.word: memoryview | list[int] = [0] if word is None else word
         self.seen: int | None = None
         """With this number in the word, reads from the snapshot that is held are right."""

@@ -31,6 +31,7 @@ from ...errors import EngineClosedError
 from ..forks import leak, living
 from .database import MEMORY, connect, identity, set_aside
 from .holding import holders
+from .opening import opening
 from .session import Session
 from .trouble import reentered
 from .word import SUFFIX, open_word
@@ -61,6 +62,8 @@ class _NoSession:
 
 class _Here(threading.local):
     session: Session = _NoSession()  # type: ignore[assignment]
+    file: object = None
+    """What tells the file that this thread opened last, or failed to open, from another one."""
 
 
 class Sessions:
@@ -111,9 +114,13 @@ class Sessions:
             if self._shared:
                 return self._shared
             self._renew()
-            db = connect(self.path, self._setup)
-            self._word = self._word or open_word(self.path)
-            session = Session(db, self._identity(), self._word)
+            with opening(self.path):
+                try:
+                    db = connect(self.path, self._setup)
+                finally:
+                    self.here.file = identity(self.path)
+                self._word = self._word or open_word(self.path)
+                session = Session(db, self._identity(), self._word)
             self._all.add(session)
             return session
 
@@ -160,18 +167,18 @@ class Sessions:
             session.stay()
         return False
 
-    def set_aside(self, session: Session | None) -> None:
-        """Gives a damaged file another name; threads open new connections when they need them.
+    def set_aside(self) -> None:
+        """Gives the file that this thread opened last, and found damaged, another name.
 
-        Args:
-            session: The one that found its file damaged, which another process may have set aside
-                before; None if the file, ours by its header, is damaged too much to be opened.
+        Another process may have done so before; then the file of that name is a new one, and stays.
+        Threads open new connections when they need them.
         """
         with self._alone():
             for one in self._peers():
                 one._retire()
-            if session is None or session.identity == self._identity():
-                set_aside(self.path)
+            with opening(self.path, alone=True):
+                if self.here.file == identity(self.path):
+                    set_aside(self.path)
 
     def close(self) -> None:
         """Closes all connections, each when it is at rest."""
@@ -208,7 +215,7 @@ class Sessions:
                 session.sure_until = -inf
                 leak(session)
             self._all.clear()
-            self.here = _Here()
+            self.here.session = _Here.session  # other threads are not here
             self.writing = threading.RLock()
 
 
