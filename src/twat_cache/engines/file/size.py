@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 from math import inf
-from threading import Lock
 
+from ..forks import ForkSafeLock
 from .folder import SHARDS, Folder
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ class Size:
         self._folder = folder
         self._room = 0.0
         self._writes = 0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def used(self, path: str, now: float) -> None:
         """Notes the time of use as the file's time of change: the system keeps that of access,

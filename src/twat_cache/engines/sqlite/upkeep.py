@@ -15,8 +15,7 @@ add up.
 
 from __future__ import annotations
 
-from threading import Lock
-
+from ..forks import ForkSafeLock
 from . import statements as sql
 from .database import transaction
 
@@ -63,7 +62,7 @@ class Upkeep:
         self.cost = self._every // writes + sql.ROW_BYTES
         self._uses: dict[int, float] = {}
         self._since = 0.0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def used(self, row: int, now: float) -> bool:
         """Remembers that the row was read; tells whether it's time to write that down."""
@@ -112,9 +111,10 @@ class Upkeep:
             uses, self._uses = self._uses, {}
         if not uses:
             return
+        rows = [(used, row) for row, used in uses.copy().items()]  # a reader may still be adding
         try:
             with transaction(db):
-                db.executemany(sql.USED, [(used, row) for row, used in uses.items()])
+                db.executemany(sql.USED, rows)
         except BaseException:
             with self._lock:
                 self._uses = {**uses, **self._uses}
