@@ -75,7 +75,7 @@ class Path:
         if leases is not None:
             from .steps.lease import lease
 
-            step = lease(step, store, leases)
+            step = lease(step, store, leases, outlived=recipe.hard_timeout is not None)
         step = stored(step, store)
         if recipe.stale or early is not None:
             from .steps.failsafe import failsafe

@@ -4,6 +4,10 @@ Who takes the lease computes. The others look, now and then, whether the value h
 lease is given back or runs out before, one of them takes it. A holder whose lease ran out stores
 nothing: another may have computed since. Nobody waits for longer than two leases last: after one
 was left by a process that was killed, there is time for another to compute.
+
+With `hard_timeout=` a lease is given back when the call is over, since nobody shall wait for what
+may hang for ever. What the function comes to after that is stored if nobody has stored anything
+meanwhile: or a function that always takes longer would never be cached.
 """
 
 from __future__ import annotations
@@ -21,15 +25,28 @@ if TYPE_CHECKING:
 
     from .._run.call import Call, Found, Store
     from .._run.drive import Steps
-    from .._stores.leases import Leases
+    from .._stores.leases import Lease, Leases
 
 __all__ = ["lease"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1  # seconds
 
 
-def lease(inner: Any, store: Store, leases: Leases) -> Any:
-    """Computes under a lease, or waits for who has it."""
+def lease(inner: Any, store: Store, leases: Leases, *, outlived: bool = False) -> Any:
+    """Computes under a lease, or waits for who has it.
+
+    `outlived` says that computations go on after their call, and so after their lease.
+    """
+
+    def strict(_: Call, held: Lease, took: float) -> Steps[bool]:
+        return leases.is_held(held, took)
+
+    def lenient(call: Call, held: Lease, _: float) -> Steps[bool]:
+        if (yield from leases.is_held(held, 0.0)):  # no lease shall last for as long as it took
+            return True
+        return (yield from _newer(call.again(), store)) is None
+
+    right = lenient if outlived else strict
 
     def step(call: Call) -> Steps[Any]:
         pause, end = _FIRST_PAUSE, monotonic() + 2 * leases.seconds
@@ -38,17 +55,19 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
                 return call.found.value  # nobody waits for the new one, and another sees to it
             yield Sleep(uniform(pause / 2, pause))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-            found = yield from newer(call)
+            found = yield from _newer(call, store)
             if found is not None:
+                call.origin = STORED
                 return found.answer()
         if held is None:
             return (yield from inner(call))
         try:
-            found = yield from newer(call)  # who had the lease may have stored just before
+            found = yield from _newer(call, store)  # who had the lease may have stored just before
             if found is None:
-                call.lease = partial(leases.is_held, held)
+                call.lease = partial(right, call, held)
                 value = yield from inner(call)
             else:
+                call.origin = STORED
                 value = found.answer()
         except GeneratorExit:  # nothing can be waited for any more
             raise
@@ -58,15 +77,13 @@ def lease(inner: Any, store: Store, leases: Leases) -> Any:
         yield from leases.give_back(held)
         return value
 
-    def newer(call: Call) -> Steps[Found | None]:
-        """What another has stored since this call looked."""
-        if call.is_forced and not call.is_behind:
-            return None
-        before = 0.0 if call.found is None else max(call.found.left, 0.0)
-        found: Found | None = yield from store.look(call)
-        if found is None or found.left <= before:
-            return None
-        call.origin = STORED
-        return found
-
     return step
+
+
+def _newer(call: Call, store: Store) -> Steps[Found | None]:
+    """What another has stored since this call looked."""
+    if call.is_forced and not call.is_behind:
+        return None
+    before = 0.0 if call.found is None else max(call.found.left, 0.0)
+    found: Found | None = yield from store.look(call)
+    return None if found is None or found.left <= before else found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from importlib import import_module
 from itertools import count
+from time import monotonic
 
 import pytest
 
-from tests.fixtures.colours import SETTLED, Begin
+from tests.fixtures.colours import PATIENCE, SETTLED, Begin
 
 _numbers = count()
 
@@ -145,6 +146,66 @@ def test_when_a_lease_runs_out_another_computes_and_the_first_stores_nothing(
         gates[0].set()
         assert (yield first) == "run 1"
         assert (yield lambda: one(1)) == "run 2"
+
+    play(script)
+
+
+def test_what_comes_after_its_hard_timeout_is_stored_also_where_others_have_tried(
+    one_of_two, play, tc
+):
+    """Or what always takes longer would never be cached, if there is always one who tries."""
+    gates = {1: threading.Event(), 2: threading.Event()}
+    numbers = count(1)
+    runs = []
+
+    def body(x):
+        mine = next(numbers)
+        runs.append(mine)
+        yield gates[mine]
+        return f"run {mine}"
+
+    one, other = one_of_two(body, hard_timeout=0.02)
+
+    def script():
+        for tries, f in enumerate((one, other), 1):
+            with pytest.raises(tc.LoadTimeoutError):
+                yield lambda f=f: f(1)
+            while len(runs) < tries:
+                yield 0.001
+        gates[1].set()
+        end = monotonic() + PATIENCE
+        while not (yield lambda: other.contains(1)) and monotonic() < end:
+            yield 0.001
+        for f in (one, other):
+            assert (yield lambda f=f: f(1)) == "run 1"
+        gates[2].set()
+        while one.stats().loads + other.stats().loads < 2:
+            yield 0.001
+        yield 0.02
+        assert (yield lambda: one(1)) == "run 1"  # what was there first stays
+
+    play(script)
+    assert runs == [1, 2]
+
+
+def test_what_comes_after_its_hard_timeout_takes_the_place_of_nothing_newer(one_of_two, play, tc):
+    gate = threading.Event()
+
+    def body(x):
+        yield gate
+        return "late"
+
+    one, other = one_of_two(body, hard_timeout=0.02)
+
+    def script():
+        with pytest.raises(tc.LoadTimeoutError):
+            yield lambda: one(1)
+        yield lambda: other.put("newer", 1)
+        gate.set()
+        while not one.stats().loads:
+            yield 0.001
+        yield 0.02  # so it would be there by now
+        assert (yield lambda: other(1)) == "newer"
 
     play(script)
 
