@@ -54,6 +54,11 @@ class MemoryPath:
         def decided(value: Any, call: Call) -> tuple[int | None, int]:
             return gate._terms(value, call.args, dict(call.kwargs))
 
+        weight_of = gate._weight_of if recipe.weigh is None else None  # a user's knows no exception
+
+        def weighed(parts: Any, call: Call) -> int:
+            return 1 if weight_of is None else weight_of(parts, call.args, dict(call.kwargs))
+
         alike = recipe.decide is None and gate._weight_of is None
         self.store: TableStore
         if recipe.outlasts:
@@ -67,6 +72,7 @@ class MemoryPath:
                 lives=lives,
                 tags=tags,
                 alike=alike,
+                weigh=weighed,
             )
         elif alike and tags is None and recipe.copier is None:
             self.store = PlainTableStore(table, decided)

@@ -71,6 +71,11 @@ def memory_shelf(
             return time, 1
         return time, weigh(value, call.place if has_bytes else (), {})
 
+    def weighed(parts: Any, call: Call) -> int:
+        if weigh is None or recipe.weigh is not None:  # a user's knows no exception
+            return 1
+        return weigh(parts, call.place if has_bytes else (), {})
+
     return TableShelf(
         table,
         terms,
@@ -79,6 +84,7 @@ def memory_shelf(
         early=early_of(recipe),
         lives=[life for _, life in recipe.cache_exceptions],
         tags=tags,
+        weigh=weighed,
     )
 
 

@@ -173,6 +173,7 @@ class TimedTableStore(TableStore):
         lives: How many seconds an exception of the nth class is kept.
         tags: As for `TableStore`.
         alike: As for `TableStore`.
+        weigh: Gives the weight of an exception from what it is made of; without it that is 1.
     """
 
     def __init__(
@@ -186,11 +187,13 @@ class TimedTableStore(TableStore):
         lives: Sequence[float] = (),
         tags: TagIndex | None = None,
         alike: bool = False,
+        weigh: Callable[[Any, Call], int] | None = None,
     ) -> None:
         super().__init__(table, terms, copier, tags=tags, alike=alike)
         self._stale = int(min(stale, _AGES) * 1e9)
         self._early = early
         self._lives = lives
+        self._weigh = weigh
 
     def look(self, call: Call) -> Found | None:
         """What there is, and how long it is still good."""
@@ -211,11 +214,14 @@ class TimedTableStore(TableStore):
         if not raised:
             super().keep(call, value, departed)
             return
-        kept = put_together(type(value), taken_apart(value))
+        parts = taken_apart(value)
+        kept = put_together(type(value), parts)
         if kept is not None:  # nothing can be raised again that can't be copied
+            weight = 1 if self._weigh is None else self._weigh(parts, call)
             now = self.table.now()
             end = now + int(self._lives[raised - 1] * 1e9)
-            self._land_until(departed, _Raised(kept, raised), now, end, replace=True)
+            kept = _Raised(kept, raised)
+            self._land_until(departed, kept, now, end, weight=weight, replace=True)
 
     def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
         """Stores a value by hand, as `TableStore.put`."""

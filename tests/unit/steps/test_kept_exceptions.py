@@ -204,3 +204,79 @@ def test_a_stop_iteration_can_be_kept(decorator):
         with pytest.raises(StopIteration):
             f(1)
     assert runs == [1]
+
+
+# -- what they weigh -------------------------------------------------------------------------------
+
+
+def test_max_bytes_bounds_them_as_values(tc, colour, play, clock):
+    def body(x):
+        raise NotFound(str(x) * 10_000)
+
+    options = {"max_bytes": 100_000, "cache_exceptions": {NotFound: 60}, "clock": clock}
+    f = colour.cached(tc.mcache(**options), body)
+
+    def script():
+        for x in range(30):
+            with pytest.raises(NotFound):
+                yield lambda x=x: f(x)
+
+    play(script)
+    stats = f.stats()
+    assert 0 < stats.currsize < 10
+    assert 10_000 * stats.currsize < stats.weight <= 100_000
+    assert stats.evictions > 0
+
+
+def test_one_that_is_too_heavy_is_raised_and_not_kept(tc, colour, play):
+    def body(x):
+        runs.append(x)
+        raise NotFound("x" * 10_000)
+
+    runs = []
+    f = colour.cached(tc.mcache(max_bytes=5_000, cache_exceptions={NotFound: 60}), body)
+
+    def script():
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                yield lambda: f(1)
+
+    play(script)
+    assert runs == [1, 1]
+
+
+def test_a_weigher_is_not_asked_about_them(tc, colour, play):
+    """It knows results; an exception weighs 1."""
+
+    def body(x):
+        if x < 0:
+            raise NotFound(x)
+        return x
+
+    options = {"max_weight": 10, "weigher": lambda result, x: result}
+    f = colour.cached(tc.mcache(**options, cache_exceptions={NotFound: 60}), body)
+
+    def script():
+        yield lambda: f(7)
+        for x in (-1, -2, -1, -2):
+            with pytest.raises(NotFound):
+                yield lambda x=x: f(x)
+
+    play(script)
+    assert f.stats().weight == 9
+    assert f.stats().loads == 1
+    assert f.stats().load_failures == 2
+
+
+def test_max_bytes_of_a_store_in_memory_bounds_them_too(tc):
+    def load():
+        raise NotFound("x" * 10_000)
+
+    cache = tc.Cache(max_bytes=100_000, cache_exceptions={NotFound: 60}, name="with exceptions")
+    for x in range(30):
+        with pytest.raises(NotFound):
+            cache.get_or_load(f"key {x}", load)
+    stats = cache.stats()
+    assert 0 < stats.currsize < 10
+    assert 10_000 * stats.currsize < stats.weight <= 100_000
+    cache.close()
