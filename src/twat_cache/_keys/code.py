@@ -41,7 +41,8 @@ def callable_state(
     Args:
         function: A function, or any other callable; what isn't made of functions is told by `tell`.
         tell: Gives what tells a value that a function closes over or has as a default.
-        by_name: Whether functions among these are told by their names, if those are their own.
+        by_name: Whether functions among these are told by their names, if those are their own, and
+            any others by their module, too, since there one global name is one thing.
         seen: The functions that this one is part of, with their numbers.
     """
     seen = {} if seen is None else seen
@@ -71,11 +72,18 @@ def callable_state(
     by_keyword = (function.__kwdefaults__ or {}).items()
     return (
         "function",
+        _origin(function) if by_name else None,
         _code(code),
         tuple(map(told, function.__defaults__ or ())),
         tuple((name, told(value)) for name, value in by_keyword),
         tuple((name, _content(cell, told)) for name, cell in cells),
     )
+
+
+def _origin(function: FunctionType) -> str | None:
+    """The module whose globals it has; another function may have lent it `__module__`."""
+    module = function.__globals__.get("__name__")
+    return home(module) or module if isinstance(module, str) else None
 
 
 def _code(code: CodeType) -> object:

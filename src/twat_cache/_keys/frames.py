@@ -49,7 +49,7 @@ def _range(value: Any) -> object:
 
 
 def _levels(value: Any) -> object:
-    return tuple(value.get_level_values(place) for place in range(value.nlevels))
+    return tuple(value.names), tuple(value.levels), tuple(value.codes)
 
 
 def _column(value: Any) -> object:

@@ -122,11 +122,13 @@ def _deque(value: Any) -> object:
 def _array(value: Any) -> object:
     """Type, shape and the elements in C order, however they lie in memory."""
     dtype = value.dtype
+    remarks = () if dtype.metadata is None else (dict(dtype.metadata),)
     if dtype.names is not None:  # by field, since there may be junk between them
-        return value.shape, tuple((name, _array(value[name])) for name in dtype.names)
+        fields = [(name, *dtype.fields[name][1:], _array(value[name])) for name in dtype.names]
+        return value.shape, dtype.itemsize, tuple(fields), *remarks
     if dtype.kind not in "biufcmMSUV" or dtype.char in "gG":  # long doubles hold junk too
         raise unencodable(type(value), f"its elements are of dtype {dtype.name}")
-    return dtype.str, value.shape, value.tobytes()
+    return dtype.str, value.shape, value.tobytes(), *remarks
 
 
 _LIBRARY: tuple[tuple[str, str, Callable[[Any], object]], ...] = (

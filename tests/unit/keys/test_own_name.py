@@ -252,6 +252,23 @@ def test_a_def_has_its_name_before_it_is_bound_and_after(monkeypatch, standing):
     assert made == [":again.C.m::", ":again.f::"] * 2
 
 
+def test_equal_code_of_two_modules_is_not_the_same_function(engine):
+    def maker(name, factor):
+        space = {"__name__": name, "factor": factor, "wraps": functools.wraps}
+        exec(
+            "def scaling(function):\n"
+            " @wraps(function)\n"
+            " def wrapper(x): return factor * function(x)\n"
+            " return wrapper",
+            space,
+        )
+        return space["scaling"]
+
+    makers = [lambda f=maker(*each): f(plain) for each in (("one", 2), ("other", 3))]
+    assert_each_is_itself(engine, makers)
+    assert_each_is_itself(engine, makers, calling)
+
+
 def test_values_of_an_outer_function_count_where_the_name_hides_it(engine):
     space = {"__name__": __name__}
     exec("def make(n):\n global late\n def late(x): return x + n\n return late", space)
