@@ -19,7 +19,7 @@ import uuid
 import zoneinfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twat_cache._keys import canonical
@@ -477,6 +477,7 @@ def test_a_list_that_changes_while_it_is_read_does_no_harm():
         del globals()["Shrinking"]
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ATOMS = (
     st.none()
     | st.booleans()
@@ -524,11 +525,13 @@ def told_apart(value):
     return kind, repr(value)
 
 
+@UNHURRIED
 @given(VALUES, VALUES)
 def test_encodings_are_equal_exactly_where_values_cannot_be_told_apart(one, two):
     assert (encode(one) == encode(two)) == (told_apart(one) == told_apart(two))
 
 
+@UNHURRIED
 @given(st.lists(st.sampled_from([0, 0.0, -0.0, False, "", b"", (), (0,), ((),)]), max_size=3))
 def test_lists_of_likes_are_equal_only_to_themselves(items):
     assert encode(items) != encode(tuple(items))
@@ -536,6 +539,7 @@ def test_lists_of_likes_are_equal_only_to_themselves(items):
         assert (encode(items) == encode(other)) == (told_apart(items) == told_apart(other))
 
 
+@UNHURRIED
 @given(st.dictionaries(HASHABLE, ATOMS), st.randoms())
 def test_shuffling_a_dict_leaves_its_encoding(mapping, random):
     rows = list(mapping.items())
@@ -618,6 +622,11 @@ def test_numpy_values_by_type_shape_and_elements():
         np.datetime64("2024-01-01", "ns"),
         np.zeros(2, dtype=[("a", "i1"), ("b", "i8")]),
         np.zeros(2, dtype=[("a", "i1"), ("c", "i8")]),
+        np.zeros(2, dtype=np.dtype([("a", "i1"), ("b", "i8")], align=True)),
+        np.zeros(2, dtype=[(("title", "a"), "i1"), ("b", "i8")]),
+        np.zeros(2, dtype={"names": "ab", "formats": ["i1", "i8"], "offsets": [0, 0]}),
+        np.arange(6).astype(np.dtype("i8", metadata={"enum": {"a": 1}})),
+        np.arange(6).astype(np.dtype("i8", metadata={"enum": {"a": 2}})),
         np.zeros((0, 3)),
         np.zeros((3, 0)),
         6,

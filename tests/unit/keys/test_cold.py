@@ -16,7 +16,7 @@ from contextvars import Context, ContextVar
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures import pythons
@@ -380,6 +380,7 @@ def test_a_programs_own_functions_are_told_by_its_file(monkeypatch, main):
 
 # -- everywhere -----------------------------------------------------------------------------------
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ATOMS = (
     st.none()
     | st.booleans()
@@ -441,6 +442,7 @@ def signatures(draw):
     return source, call(), call()
 
 
+@UNHURRIED
 @given(signatures())
 def test_two_calls_share_a_key_if_and_only_if_they_can_not_be_told_apart(drawn):
     source, one, other = drawn
