@@ -30,16 +30,18 @@ class Put(Flight):
     """That results are just being put.
 
     Args:
-        is_awaited: Whether a coroutine does it, of the loop that runs here, or else this thread.
+        is_awaited: Whether the task that runs here does it, if there is one, or else this thread.
     """
 
     __slots__ = ()
 
     def __init__(self, is_awaited: bool) -> None:
         super().__init__()
-        self.loop = running_loop() if is_awaited else None
-        if self.loop is None:
+        loop = running_loop() if is_awaited else None
+        if loop is None:
             self.mark = get_ident()  # which doesn't wait for itself
+        else:
+            self.lead(loop)  # nor does a coroutine, whose task does nothing else
 
 
 class Note:

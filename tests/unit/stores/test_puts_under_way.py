@@ -167,6 +167,33 @@ def test_nor_with_an_engine_that_is_awaited(tc, clock):
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_an_engine_that_is_awaited_makes_while_it_puts_waits_for_nobody(
+    tc, clock, change
+):
+    async def main():
+        engine = async_engine(tc, lambda: clock.now / 1e9)
+        real, puts, truth = engine.put, [], ["old"]
+
+        async def put(items, ttl):
+            puts.append(items)
+            if len(puts) == 1:
+                truth[0] = "new"
+                await CHANGES[change](f)
+            await real(items, ttl)
+
+        engine.put = put
+
+        @tc.ucache(engine, name=name())
+        async def f(x):
+            return truth[0]
+
+        assert await f(1) == "old"
+        assert await f(1) == "new"
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
 def test_of_two_results_the_newer_one_stays(colour, engine, place):
     """Without single flight: the older one is just being put when the newer one comes."""
     runs = []
