@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from tests.fixtures import pythons
-from twat_cache import bcache, lru_cache, mcache, open_engine, ucache
+from twat_cache import lru_cache, mcache, open_engine, ucache
 from twat_cache._keys.cold import ColdKeys
 from twat_cache.errors import ConfigurationError
 
@@ -297,13 +297,29 @@ def test_the_version_source_follows_the_wrapper():
     assert once in versions
 
 
-def test_a_local_store_tells_them_apart_in_a_later_process(tmp_path):
-    folder = str(tmp_path)
-    makers = families()["wrapped"]
-    expected = [make()(10) for make in makers]
-    for _ in range(2):
-        caches = [bcache(folder)(make()) for make in makers]
-        assert [cached(10) for cached in caches] == expected
+STORING = """
+import functools, sys
+from twat_cache import ucache
+
+def plain(x): return x
+
+def times(factor, function):
+    @functools.wraps(function)
+    def wrapper(x): return factor * function(x)
+    return wrapper
+
+for function in (plain, times(2, plain), times(3, plain), times(2, times(3, plain))):
+    cached = ucache({url!r}, namespace="a")(function)
+    print(cached(10), cached.stats().loads)
+"""
+
+
+def test_a_later_process_finds_the_results_of_each(tmp_path):
+    (tmp_path / "program.py").write_text(STORING.format(url=f"sqlite:///{tmp_path}/results.db"))
+    start = f"import runpy; runpy.run_path({str(tmp_path / 'program.py')!r}, run_name='storing')"
+    first, later = (pythons.run(sys.executable, start, seed=seed).split() for seed in ("1", "2"))
+    assert first == ["10", "1", "20", "1", "30", "1", "60", "1"]
+    assert later == ["10", "0", "20", "0", "30", "0", "60", "0"]
 
 
 PROGRAM = """
