@@ -7,7 +7,7 @@ import time
 import pytest
 
 from twat_cache import EngineError, open_engine
-from twat_cache.engines.disk import DiskEngine, files
+from twat_cache.engines.disk import DiskEngine, files, index
 from twat_cache.testing import EngineSuite, FakeClock
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and signals are POSIX's")
@@ -59,6 +59,7 @@ def test_only_large_values_get_files(path, engine):
         lambda engine: engine.put({"key": LARGE}, None) or engine.drop(["key"]),
         lambda engine: engine.put({"key": LARGE}, 0),
         lambda engine: engine.swap("key", LARGE, None, None),
+        lambda engine: engine.swap("key", LARGE, LARGE, 0),
         lambda engine: engine.swap("key", LARGE, b"small", None),
         lambda engine: engine.put({"key": b"small"}, None) or engine.drop(["no"]),
         lambda engine: engine.touch(["key"], 0) and engine.drop(["no"]),
@@ -69,6 +70,36 @@ def test_the_file_of_a_value_that_left_is_deleted(path, engine, leave):
     leave(engine)
     assert values(path) == []
     assert engine._index._runner.read(lambda db: engine._index._beside(db)) == 0
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda engine, keys: engine.drop(keys) == len(keys),
+        lambda engine, keys: engine.put(dict.fromkeys(keys, b"small"), None) or engine.drop(["no"]),
+        lambda engine, keys: engine.touch(keys, 0) == len(keys),
+    ],
+)
+def test_the_files_of_many_values_that_left_at_once_are_deleted(path, leave):
+    engine = DiskEngine(path, spill=10)
+    keys = [f"key{number}" for number in range(2 * index.STEP + 7)]
+    engine.put({**dict.fromkeys(keys, b"x" * 10), "other": LARGE}, None)
+    assert len(values(path)) == len(keys) + 1
+    leave(engine, keys)
+    assert len(values(path)) == 1
+    assert engine.get(["other"]) == [LARGE]
+    engine.close()
+
+
+def test_a_damaged_note_of_a_file_to_delete_holds_up_none_of_the_others(path, engine):
+    def damage(db):
+        db.executemany("INSERT INTO orphans (pointer) VALUES (?)", [("?",)] * 2 * index.STEP)
+
+    engine._index._runner.write(damage)
+    engine.put({"key": LARGE}, None)
+    engine.drop(["key"])
+    assert values(path) == []
+    assert engine._index.orphans() == []
 
 
 def test_a_value_that_was_not_stored_leaves_no_file(path, engine):
@@ -114,8 +145,13 @@ def test_a_value_whose_file_was_deleted_or_cut_is_missing(path, engine):
     os.unlink(engine._files._place(parse(names["gone"])[0]))
     os.truncate(engine._files._place(parse(names["cut"])[0]), 100)
     assert engine.get(["gone", "cut", "whole"]) == [None, None, LARGE]
-    engine.put({"gone": LARGE}, None)
-    assert engine.get(["gone"]) == [LARGE]
+    assert engine.add("gone", LARGE, 0) is False
+    assert engine.add("whole", b"new", None) is False
+    assert engine.add("gone", LARGE, None) is True
+    assert engine.add("cut", b"small", None) is True
+    assert engine.add("cut", b"late", None) is False
+    assert engine.get(["gone", "cut", "whole"]) == [LARGE, b"small", LARGE]
+    assert len(values(path)) == 2
 
 
 def test_a_file_that_no_row_knows_is_deleted_once_it_is_old(path, engine, monkeypatch):

@@ -14,7 +14,7 @@ from ..pieces import pieces_of
 from ..private import private_folder
 from ..sqlite import statements as sql
 from .files import Files
-from .index import Index
+from .index import STEP, Index
 from .pointer import new_name, parse, pointer_to
 
 TYPE_CHECKING = False
@@ -110,11 +110,15 @@ class DiskEngine:
 
     def add(self, key: str, value: Value, ttl: float | None) -> bool:
         """Stores the value if there is none."""
-        with self._serving(), self._placed({key: value}) as placed:
-            added = self._index.add(key, placed[key], ttl)
-            if not added:
+        with self._serving():
+            with self._placed({key: value}) as placed:
+                if self._index.add(key, placed[key], ttl):
+                    return True
                 self._take_back(placed)
-            return added
+            found: Any = self._index.get([key])[0]
+            if type(found) is not bytearray:
+                return False
+        return self.swap(key, None, value, ttl) and (ttl is None or ttl > 0)  # its file may be gone
 
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys, and deletes their files; tells how many of them were there."""
@@ -131,6 +135,8 @@ class DiskEngine:
         self, key: str, expected: Bytes | None, value: Value | None, ttl: float | None
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there."""
+        if ttl is not None and ttl <= 0:
+            value = None
         with self._serving():
             while True:
                 (found,) = self._index.get([key])
@@ -146,6 +152,8 @@ class DiskEngine:
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
+        if ttl is not None and ttl <= 0:
+            return self.drop(keys)
         return self._index.touch(keys, ttl)
 
     def left(self, keys: Sequence[str]) -> list[float | None]:
@@ -237,11 +245,14 @@ class DiskEngine:
 
     def _tidy(self) -> None:
         """Deletes the files that the index has forgotten, and now and then those it never knew."""
-        names = self._index.orphans()
-        for name in names:
-            self._files.delete(name)
-        if names:
-            self._index.forget_orphans(names)
+        orphans = None
+        while orphans is None or len(orphans) == STEP:
+            orphans = self._index.orphans()
+            for _, pointer in orphans:
+                if pointed := parse(pointer):
+                    self._files.delete(pointed[0])
+            if orphans:
+                self._index.forget_orphans(orphans)
         self._writes += 1
         if self._writes % _TIDY == 1:
             for name in self._files.abandoned():

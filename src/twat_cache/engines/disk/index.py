@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...engine_types import Bytes
 
-__all__ = ["Index"]
+__all__ = ["STEP", "Index"]
 
 _LENGTH = "coalesce(CAST(substr({}.file, 34) AS INTEGER), 0)"
 _NEW, _OLD = _LENGTH.format("new"), _LENGTH.format("old")
@@ -55,7 +55,9 @@ _PUT_FILE = (
     " used = excluded.used, value = excluded.value, file = excluded.file"
 )
 
-_STEP = 200
+_FORGET = "DELETE FROM orphans WHERE rowid = ? AND CAST(pointer AS BLOB) = ?"
+
+STEP = 200
 
 
 def _spilled_bytes(db: sqlite3.Connection) -> int:
@@ -81,13 +83,13 @@ class Index(SqliteEngine):
         """As `put`, for values that may be pointers."""
         self._put_all(items, ttl)
 
-    def orphans(self) -> list[str]:
-        """The names of files that no row points to any more, a number of them."""
+    def orphans(self) -> list[tuple[int, bytearray]]:
+        """Rows and pointers of files that no entry points to any more, `STEP` of them at most."""
         return self._runner.read(_orphans)
 
-    def forget_orphans(self, names: list[str]) -> None:
+    def forget_orphans(self, orphans: list[tuple[int, bytearray]]) -> None:
         """To be called when their files are deleted."""
-        self._runner.write(_forget, names)
+        self._runner.write(_forget, orphans)
 
     def wants(self, name: str) -> bool:
         """Whether a row points to the file."""
@@ -106,20 +108,13 @@ class Index(SqliteEngine):
         return _PUT_FILE if len(row) > 5 else _PUT
 
 
-def _orphans(db: sqlite3.Connection) -> list[str]:
-    found = db.execute("SELECT pointer FROM orphans LIMIT ?", (_STEP,))
-    pointed = [parse(pointer) for (pointer,) in found]
-    return [name for name, _ in filter(None, pointed)]
+def _orphans(db: sqlite3.Connection) -> list[tuple[int, bytearray]]:
+    return db.execute("SELECT rowid, pointer FROM orphans LIMIT ?", (STEP,)).fetchall()
 
 
-def _forget(db: sqlite3.Connection, names: list[str]) -> None:
-    gone = set(names)
-    with transaction(db):
-        found = db.execute("SELECT rowid, pointer FROM orphans LIMIT ?", (2 * _STEP,)).fetchall()
-        for row, pointer in found:
-            pointed = parse(pointer)
-            if pointed is None or pointed[0] in gone:
-                db.execute("DELETE FROM orphans WHERE rowid = ?", (row,))
+def _forget(db: sqlite3.Connection, orphans: list[tuple[int, bytearray]]) -> None:
+    with transaction(db):  # a row that others have emptied meanwhile may be another orphan's now
+        db.executemany(_FORGET, orphans)
 
 
 def _wants(db: sqlite3.Connection, name: str) -> bool:
