@@ -9,7 +9,7 @@ from .forks import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..engine_types import Bytes, Engine
 
@@ -22,9 +22,10 @@ class TieredEngine:
     """Asks the nearest tier first, and the next one only for what is missing.
 
     What a further tier has is added to the nearer ones for at most `near_ttl` seconds. So that is
-    how long a change that another process makes to the furthest tier may go unseen; what this
-    engine itself changes is seen at once. If the furthest tier can't tell how long an entry still
-    has, its end may go unseen as long.
+    how long a change that another process makes to the furthest tier may go unseen. What is changed
+    through this engine is found by all that ask it afterwards; of threads that put a key at the
+    same time none leaves it in the nearer tiers with a value that the furthest hasn't. If the
+    furthest tier can't tell how long an entry still has, its end may go unseen as long.
 
     A near tier that can't serve is passed over by `get`. What changes something raises then, since
     that tier may still have the value before.
@@ -67,7 +68,7 @@ class TieredEngine:
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; each tier is asked for what those before it don't have."""
         self._refuse_if_closed()
-        seen = {key: self._changes[_stripe(key)] for key in keys}
+        seen = self._seen(keys)
         found: dict[str, bytes | memoryview] = {}
         missing = list(seen)
         for depth, tier in enumerate((*self._near, self._far)):
@@ -89,17 +90,17 @@ class TieredEngine:
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values in all tiers, the furthest first."""
         self._refuse_if_closed()
+        seen = self._seen(items)
         self._far.put(items, ttl)
-        self._changed(items)
-        self._put_near(items, ttl)
+        self._put_near(items, ttl, seen)
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if the furthest tier has none."""
         self._refuse_if_closed()
+        seen = self._seen([key])
         added = self._far.add(key, value, ttl)
-        self._changed([key])
         if added:
-            self._put_near({key: value}, ttl)
+            self._put_near({key: value}, ttl, seen)
         return added
 
     def drop(self, keys: Sequence[str]) -> int:
@@ -107,7 +108,7 @@ class TieredEngine:
         self._refuse_if_closed()
         dropped = self._far.drop(keys)
         self._changed(keys)
-        return max([dropped, *(tier.drop(keys) for tier in self._near)])
+        return max([dropped, *self._drop_near(keys)])
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys of the furthest tier that begin so."""
@@ -181,24 +182,54 @@ class TieredEngine:
         except EngineError:
             pass  # the values are found; another read will promote them
 
-    def _changed(self, keys: Mapping[str, Any] | Sequence[str]) -> None:
+    def _seen(self, keys: Iterable[str]) -> dict[str, int]:
+        """How many changes there were by now, to be asked before a tier is."""
+        return {key: self._changes[_stripe(key)] for key in keys}
+
+    def _changed(self, keys: Iterable[str]) -> None:
         with self._lock:
             for key in keys:
                 self._changes[_stripe(key)] += 1
 
-    def _put_near(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+    def _put_near(
+        self, items: Mapping[str, Bytes], ttl: float | None, seen: Mapping[str, int]
+    ) -> None:
+        """Puts what the furthest tier has got.
+
+        If another change was counted since, nobody knows which of the two the furthest tier has
+        got last: then the nearer ones are better off with nothing.
+        """
         near = self._near_ttl if ttl is None else min(ttl, self._near_ttl)
-        for tier in self._near:
+        with self._lock:
+            now = self._seen(items)
+            ours = {key: value for key, value in items.items() if now[key] == seen[key]}
+            others = [key for key in items if key not in ours]
+            self._changed(items)
             try:
-                tier.put(items, near)
+                for tier in self._near if ours else ():
+                    tier.put(ours, near)
             except EngineError:
-                tier.drop(list(items))  # better nothing than the value before
+                others = list(items)  # better nothing than the value before
                 raise
+            finally:
+                if others:
+                    self._drop_near(others)
 
     def _forget_near(self, keys: Sequence[str]) -> None:
         self._changed(keys)
+        self._drop_near(keys)
+
+    def _drop_near(self, keys: Sequence[str]) -> list[int]:
+        """Drops from each of the nearer tiers, also if one of them fails to."""
+        dropped, errors = [], []
         for tier in self._near:
-            tier.drop(keys)
+            try:
+                dropped.append(tier.drop(keys))
+            except EngineError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return dropped
 
 
 def _stripe(key: str) -> int:

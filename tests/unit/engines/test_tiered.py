@@ -118,6 +118,48 @@ def test_a_value_that_changed_while_it_was_read_is_not_promoted(near, clock, act
     assert tiers.get(["key"]) == [None if act == "drop" else b"new"]
 
 
+@pytest.mark.parametrize("first", ["put", "add"])
+@pytest.mark.parametrize("second", ["put", "drop", "swap"])
+def test_what_two_change_at_a_time_is_not_near_unless_it_is_far(near, clock, first, second):
+    class Slow(MappingEngine):
+        """Does what comes in between, once, before it returns."""
+
+        def put(self, items, ttl):
+            super().put(items, ttl)
+            between and between.pop()()
+
+        def add(self, key, value, ttl):
+            added = super().add(key, value, ttl)
+            between and between.pop()()
+            return added
+
+    def other():
+        if second == "put":
+            tiers.put({"key": b"second"}, None)
+        elif second == "drop":
+            tiers.drop(["key"])
+        else:
+            assert tiers.swap("key", b"first", b"second", None)
+
+    between = []
+    far = Slow(clock=clock.seconds)
+    middle = MappingEngine(clock=clock.seconds)
+    tiers = TieredEngine([near, middle, far])
+    between.append(other)
+    if first == "put":
+        tiers.put({"key": b"first", "alone": b"1"}, None)
+        assert near.get(["alone"]) == [b"1"]
+    else:
+        assert tiers.add("key", b"first", None)
+    there = None if second == "drop" else b"second"
+    assert far.get(["key"]) == [there]
+    assert near.get(["key"])[0] in {None, there}
+    assert middle.get(["key"])[0] in {None, there}
+    assert tiers.get(["key"]) == [there]
+    tiers.put({"key": b"third"}, None)
+    assert near.get(["key"]) == [b"third"]
+
+
 def test_the_furthest_tier_decides_what_is_added(tiers, near, far):
     far.put({"key": b"1"}, None)
     assert tiers.add("key", b"2", None) is False
@@ -142,6 +184,23 @@ def test_a_near_tier_that_fails_does_not_keep_the_value_before(far, clock):
     with pytest.raises(EngineError, match="full"):
         tiers.put({"key": b"new"}, None)
     assert tiers.get(["key"]) == [b"new"]
+
+
+def test_a_near_tier_that_fails_does_not_keep_others_from_forgetting(near, far, clock):
+    sulking = Sulking(clock=clock.seconds)
+    tiers = TieredEngine([sulking, near, far])
+    for change in (
+        lambda: tiers.put({"key": b"2"}, None),
+        lambda: tiers.swap("key", b"1", b"2", None),
+        lambda: tiers.drop(["key"]),
+        lambda: tiers.touch(["key"], 5),
+    ):
+        sulking.sulks = False
+        tiers.put({"key": b"1"}, None)
+        sulking.sulks = True
+        with pytest.raises(EngineError, match="not now"):
+            change()
+        assert near.get(["key"]) == [None]
 
 
 class Sulking(MappingEngine):
