@@ -1,6 +1,7 @@
 """The engine that keeps each value in a file."""
 
 import os
+import shutil
 import stat
 import threading
 import time
@@ -148,8 +149,6 @@ def test_an_entry_under_another_name_is_missing(path, engine):
 
 
 def test_a_deleted_folder_is_begun_anew(path, engine):
-    import shutil
-
     engine.put({"key": b"old"}, None)
     shutil.rmtree(path)
     assert engine.get(["key"]) == [None]
@@ -158,6 +157,52 @@ def test_a_deleted_folder_is_begun_anew(path, engine):
     shutil.rmtree(path)
     engine.ping()
     assert engine.drop(["key"]) == 0
+
+
+@pytest.mark.parametrize("missing", [".", "locks"])
+@pytest.mark.parametrize(
+    ("act", "given"),
+    [
+        (lambda engine: engine.drop(["key"]), 0),
+        (lambda engine: engine.touch(["key"], 5), 0),
+        (lambda engine: engine.touch(["key"], 0), 0),
+        (lambda engine: engine.left(["key"]), [None]),
+        (lambda engine: engine.swap("key", b"value", None, None), False),
+        (lambda engine: engine.swap("key", b"value", b"new", None), False),
+        (lambda engine: engine.swap("key", None, b"new", None), True),
+        (lambda engine: engine.add("key", b"new", 0), False),
+        (lambda engine: engine.add("key", b"new", None), True),
+    ],
+)
+def test_in_a_deleted_folder_nothing_is_there(path, engine, missing, act, given):
+    engine.put({"key": b"value"}, None)
+    shutil.rmtree(path / missing)
+    if missing == "locks":
+        shutil.rmtree(files(path)[0].parent)
+    assert act(engine) == given
+    engine.put({"key": b"later"}, None)
+    assert engine.get(["key"]) == [b"later"]
+    assert FileEngine(path).get(["key"]) == [b"later"]
+
+
+def test_an_entry_that_leaves_while_it_is_touched_was_not_there(path):
+    class Culling(FakeClock):
+        """Deletes all files when it is asked for the time once more."""
+
+        def seconds(self):
+            if self.left == 0:
+                for file in files(path):
+                    file.unlink()
+            self.left -= 1
+            return super().seconds()
+
+    clock = Culling()
+    clock.left = -1
+    engine = FileEngine(path, clock=clock.seconds)
+    engine.put({"key": b"value"}, None)
+    clock.left = 1
+    assert engine.touch(["key"], 60) == 0
+    assert engine.get(["key"]) == [None]
 
 
 def test_expired_files_are_deleted_by_and_by(path, clock, monkeypatch):

@@ -148,9 +148,13 @@ class FileEngine:
             for key in keys:
                 name, shard, path = self._named(key)
                 with self._locks.held(shard):
-                    if self._live(path, name) is not None:
+                    if self._live(path, name) is None:
+                        continue
+                    try:
                         prolong(path, None if ttl is None else self._clock() + ttl)
-                        touched += 1
+                    except FileNotFoundError:  # another process needed the room
+                        continue
+                    touched += 1
             return touched
 
     def left(self, keys: Sequence[str]) -> list[float | None]:

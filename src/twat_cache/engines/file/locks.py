@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 
 from ...errors import EngineTimeoutError
+from ..private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Locks:
     """The locks of one folder.
 
     Args:
-        folder: Where their files are; it must be there.
+        folder: Where their files are; made anew if it is missing.
         timeout: How many seconds to wait for one.
     """
 
@@ -63,6 +64,7 @@ class Locks:
         Raises:
             EngineTimeoutError: Others hold it for too long.
             OSError: Its file can't be opened.
+            PathError: The folder is missing and can't be made.
         """
         end = time.monotonic() + self._timeout
         if self._process != os.getpid():  # threads that held one are not in this child
@@ -72,7 +74,7 @@ class Locks:
         if not lock.acquire(timeout=self._timeout):
             raise self._too_long(None)
         try:
-            file = os.open(os.path.join(self._folder, shard), _OPEN, 0o600)
+            file = self._open(shard)
             try:
                 self._wait(file, end)
                 try:
@@ -83,6 +85,14 @@ class Locks:
                 os.close(file)
         finally:
             lock.release()
+
+    def _open(self, shard: str) -> int:
+        path = os.path.join(self._folder, shard)
+        try:
+            return os.open(path, _OPEN, 0o600)
+        except FileNotFoundError:  # somebody has deleted the folder
+            private_folder(self._folder)
+            return os.open(path, _OPEN, 0o600)
 
     def _wait(self, file: int, end: float) -> None:
         pause = _SHORTEST
