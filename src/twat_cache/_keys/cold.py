@@ -82,7 +82,7 @@ class ColdKeys:
         for option, text in (("namespace", namespace), ("version", version), ("name", label)):
             if not isinstance(text, str):
                 raise refused(option, text, "a text")
-        self._label = label
+        self._label = name or function.__qualname__
         self._function = function
         self._key = key
         self._context = tuple(context)
