@@ -163,6 +163,7 @@ def test_nor_with_an_engine_that_is_awaited(tc, clock):
         await change
         assert await f(1) == "new"
         assert await call == "old"
+        await f.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
@@ -190,6 +191,7 @@ def test_a_change_that_an_engine_that_is_awaited_makes_while_it_puts_waits_for_n
 
         assert await f(1) == "old"
         assert await f(1) == "new"
+        await f.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
@@ -332,6 +334,7 @@ def test_a_put_that_is_awaited_goes_on_without_who_is_cancelled(tc, clock):
             await asyncio.sleep(0)
         await f.invalidate(1)
         assert await f.peek(1) is None
+        await f.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
