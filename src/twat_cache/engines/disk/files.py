@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import random
 import time
 
+from ..mapped import MAPPED, mapped, read_rest
 from ..pieces import write_pieces
 from ..private import private_folder
 from .pointer import is_name
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Files"]
 
-_MAPPED = 256 * 1024
 _ABANDONED = 3600.0
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -58,10 +57,9 @@ class Files:
         try:
             if os.fstat(file).st_size != length:
                 return None
-            if length >= _MAPPED:
-                return memoryview(mmap.mmap(file, length, access=mmap.ACCESS_READ))
-            data = os.read(file, length)
-            return data if len(data) == length else None
+            if length >= MAPPED and (whole := mapped(file, length)) is not None:
+                return whole
+            return read_rest(file, length)
         finally:
             os.close(file)
 

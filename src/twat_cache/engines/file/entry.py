@@ -10,11 +10,11 @@ multiple of 64, so that an array can be used where it lies.
 
 from __future__ import annotations
 
-import mmap
 import os
 from math import inf
 from struct import Struct
 
+from ..mapped import MAPPED, mapped, read_rest
 from ..pieces import write_pieces
 
 TYPE_CHECKING = False
@@ -44,8 +44,6 @@ _VERSION = 1
 _ALIGNED = 64
 _FIRST = 4096
 """The first read takes the head and, of most small entries, all."""
-_MAPPED = 256 * 1024
-"""From this size on, a value is mapped: reading it would cost more than mapping it."""
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = (
@@ -100,18 +98,10 @@ def read_value(path: str, key: bytes, now: float) -> bytes | memoryview | None:
             return None
         if head.end <= len(begin):
             return memoryview(begin)[head.start : head.end]
-        if head.end - head.start >= _MAPPED:
-            whole: bytes | mmap.mmap = mmap.mmap(file, head.end, access=mmap.ACCESS_READ)
-            return memoryview(whole)[head.start : head.end]
-        parts = [begin]
-        left = head.end - len(begin)
-        while left:
-            part = os.read(file, left)
-            if not part:
-                return None
-            parts.append(part)
-            left -= len(part)
-        return memoryview(b"".join(parts))[head.start : head.end]
+        if head.end - head.start >= MAPPED and (whole := mapped(file, head.end)) is not None:
+            return whole[head.start : head.end]
+        rest = read_rest(file, head.end - len(begin))
+        return None if rest is None else memoryview(begin + rest)[head.start : head.end]
     finally:
         os.close(file)
 
