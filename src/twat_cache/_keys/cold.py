@@ -23,7 +23,7 @@ from ..errors import CacheKeyError, ConfigurationError, refused
 from .canonical import encode
 from .code import plain_function
 from .naming import home
-from .own_name import behind_caches, has_own_name
+from .own_name import behind_caches, has_own_name, is_made_again
 from .plan import read_plan
 from .source import source_digest
 from .surroundings import present
@@ -181,6 +181,8 @@ def _name(function: Callable[..., Any]) -> tuple[str, str]:
     try:
         return name, source_digest(function, strict=True)
     except CacheKeyError as error:
+        if is_made_again(function):
+            return name, ""
         raise ConfigurationError(
             f"{name}() may not be the only function of its name, and what it closes over, has as "
             f"a default or is bound to can't tell it from others; give it a name of its own by "

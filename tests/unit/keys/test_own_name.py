@@ -252,6 +252,36 @@ def test_a_def_has_its_name_before_it_is_bound_and_after(monkeypatch, standing):
     assert made == [":again.C.m::", ":again.f::"] * 2
 
 
+def test_a_wrapper_that_can_not_be_told_has_the_name_of_the_def_below(engine, monkeypatch):
+    """As `stamina.retry`: at first, after a reload, and not for what is made of it later."""
+    module = ModuleType("stacked")
+    monkeypatch.setitem(sys.modules, "stacked", module)
+
+    def retried(function):
+        policy = object()
+
+        @functools.wraps(function)
+        def wrapper(*args):
+            return policy and function(*args)
+
+        return wrapper
+
+    vars(module).update(retried=retried, store=ucache(engine))
+    source = (
+        "@store\n@retried\ndef f(x): return x\n"
+        "class C:\n  @store\n  @retried\n  def m(self, x): return x"
+    )
+    for _ in range(2):
+        exec(source, vars(module))
+        assert module.f.cache_key(1).startswith(":stacked.f::")
+        assert (module.f(1), module.C.m(Scale(2), 1)) == (1, 1)
+    wrapped = module.f.__wrapped__
+    for other in (retried(wrapped), retried(wrapped.__wrapped__)):
+        with pytest.raises(ConfigurationError, match="name="):
+            ucache(engine)(other)
+    assert ucache(engine)(times(3, wrapped.__wrapped__))(1) == 3
+
+
 def test_equal_code_of_two_modules_is_not_the_same_function(engine):
     def maker(name, factor):
         space = {"__name__": name, "factor": factor, "wraps": functools.wraps}
