@@ -70,8 +70,8 @@ class Engine(Protocol):
 
         Args:
             items: The values by key. What doesn't fit is left out, never cut.
-            ttl: For how many seconds; None is for ever, and 0 or less stores nothing and forgets
-                what is there.
+            ttl: For how many seconds; None is for ever, and what isn't above 0, as NaN, stores
+                nothing and forgets what is there.
         """
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:

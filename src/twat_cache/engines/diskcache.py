@@ -179,7 +179,7 @@ class DiskcacheEngine:
 
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values in one transaction."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             self.drop(list(items))
             return
         with self._serving(), self._cache.transact():
@@ -210,7 +210,7 @@ class DiskcacheEngine:
         with self._serving(), self._cache.transact():
             if self._find(name) != expected:
                 return False
-            if value is None or (ttl is not None and ttl <= 0):
+            if value is None or (ttl is not None and not ttl > 0):
                 self._forget(name)
             else:
                 self._store(name, value, ttl)
@@ -218,7 +218,7 @@ class DiskcacheEngine:
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             return self.drop(keys)
         touched = 0
         with self._serving(), self._cache.transact():

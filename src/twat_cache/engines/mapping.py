@@ -88,7 +88,7 @@ class MappingEngine:
         with self._held():
             if self._find(key) != expected:
                 return False
-            if value is None:
+            if value is None or (ttl is not None and not ttl > 0):
                 self._forget(key)
                 return True
             return self._store(key, value, ttl)
@@ -147,7 +147,7 @@ class MappingEngine:
 
     def _store(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Whether the value is there now."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             self._forget(key)
             return False
         deadline = inf if ttl is None else self._clock() + ttl

@@ -104,7 +104,7 @@ class DiskEngine:
                 return
         self._index.put(small, ttl)
         self._writes += 1
-        if self._writes % _TIDY == 0 or (ttl is not None and ttl <= 0):
+        if self._writes % _TIDY == 0 or (ttl is not None and not ttl > 0):
             with self._serving():
                 self._tidy()
 
@@ -135,7 +135,7 @@ class DiskEngine:
         self, key: str, expected: Bytes | None, value: Value | None, ttl: float | None
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             value = None
         with self._serving():
             while True:
@@ -152,7 +152,7 @@ class DiskEngine:
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             return self.drop(keys)
         return self._index.touch(keys, ttl)
 
@@ -185,7 +185,7 @@ class DiskEngine:
 
     def _put_placed(self, items: Mapping[str, Value], ttl: float | None) -> None:
         with self._serving():
-            if ttl is not None and ttl <= 0:
+            if ttl is not None and not ttl > 0:
                 self._index.drop(list(items))
             else:
                 with self._placed(items) as placed:

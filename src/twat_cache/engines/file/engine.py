@@ -97,7 +97,7 @@ class FileEngine:
 
     def put(self, items: Mapping[str, Value], ttl: float | None) -> None:
         """Stores the values, one after the other; what is larger than the bound is left out."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             self.drop(list(items))
             return
         with self._serving():
@@ -141,7 +141,7 @@ class FileEngine:
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             return self.drop(keys)
         with self._serving():
             touched = 0

@@ -122,7 +122,7 @@ class SqliteEngine:
 
         Without `max_bytes` it is one transaction, with it as many as the bound asks for.
         """
-        if len(items) != 1 or (ttl is not None and ttl <= 0):
+        if len(items) != 1 or (ttl is not None and not ttl > 0):
             self._put_all(items, ttl)
             return
         now = self._clock()
@@ -137,7 +137,7 @@ class SqliteEngine:
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none, in one statement."""
         now = self._clock()
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             self.ping()
             return False
         row = self._row(key, value, now, inf if ttl is None else now + ttl)
@@ -161,14 +161,14 @@ class SqliteEngine:
     ) -> bool:
         """Stores the value, or forgets the key, if what is expected is there; one transaction."""
         now = self._clock()
-        if value is None or (ttl is not None and ttl <= 0):
+        if value is None or (ttl is not None and not ttl > 0):
             return self._runner.write(self._swap, key, now, expected, None)
         row = self._row(key, value, now, inf if ttl is None else now + ttl)
         return self._write_one(row, self._swap, key, now, expected, row) is True
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now; tells how many of them were there."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             return self.drop(keys)
         now = self._clock()
         expires = inf if ttl is None else now + ttl
@@ -227,7 +227,7 @@ class SqliteEngine:
 
     def _put_all(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """At once, or a part of the bound after the other."""
-        if ttl is not None and ttl <= 0:
+        if ttl is not None and not ttl > 0:
             self.drop(list(items))
             return
         now = self._clock()
