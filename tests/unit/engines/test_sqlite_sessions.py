@@ -7,12 +7,21 @@ import sys
 import threading
 import time
 from contextlib import closing, contextmanager
+from types import SimpleNamespace
 from weakref import WeakSet
 
 import pytest
 
 from twat_cache import EngineError, EngineTimeoutError
-from twat_cache.engines.sqlite import SqliteEngine, holding, opening, session, sessions, trouble
+from twat_cache.engines.sqlite import (
+    SqliteEngine,
+    database,
+    holding,
+    opening,
+    session,
+    sessions,
+    trouble,
+)
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="forks are POSIX's")
 
@@ -369,3 +378,18 @@ def test_what_failed_since_the_file_was_replaced_is_done_in_the_new_one(path, en
     tried, is_replaced = [], True
     assert engine._runner.write(work) == 0
     assert len(tried) == 2
+
+
+def test_a_store_that_another_process_is_just_beginning_is_not_foreign(path):
+    class Slow(sqlite3.Connection):
+        def execute(self, *args):
+            found = super().execute(*args).fetchone()
+            if not begun:
+                begun.append(SqliteEngine(path))
+            return SimpleNamespace(fetchone=lambda: found)
+
+    path.parent.mkdir()
+    begun = []
+    with closing(sqlite3.connect(path, factory=Slow)) as db:
+        database._refuse_foreign(db, str(path))
+    begun[0].close()

@@ -117,13 +117,14 @@ def _refuse_foreign(db: sqlite3.Connection, path: str) -> None:
     takes itself for the last one and deletes the log (seen as lost writes and I/O errors).
     """
     try:
+        # in this order: another process may write the schema, with our id, between the two
+        is_empty = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
         (number,) = db.execute("PRAGMA application_id").fetchone()
-        is_empty = not number and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     except ERRORS as error:
         if is_damage(error) and not _is_ours_by_header(path):
             raise _foreign(path) from error
         raise
-    if number != sql.APPLICATION_ID and not is_empty:
+    if number != sql.APPLICATION_ID and (number or not is_empty):
         raise _foreign(path)
 
 
