@@ -34,7 +34,7 @@ def test_what_two_processes_read_is_right(engine):
 def test_the_check_finds_what_is_planted(engine, error):
     done = soak("--engine", engine, "--seconds", "1.5", "--plant", error)
     assert done.returncode == 1
-    assert "a later write was done before it" in done.stdout, done.stdout + done.stderr
+    assert "\nwrong: Operation(" in done.stdout, done.stdout + done.stderr
 
 
 def history(*operations):
