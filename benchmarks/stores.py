@@ -147,6 +147,20 @@ def line(result: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def report(results: list[dict[str, Any]], *, check: bool, as_json: bool) -> int:
+    """Prints the rows; gives the exit status."""
+    failed = [result for result in results if not result["passed"]]
+    if as_json:
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        told = {"date": when, "machine": machine(), "rows": results}
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        print("  ".join(f"{name}: {value}" for name, value in machine().items()))
+        print(render([HEAD, *map(line, results)]))
+        print(f"{len(results)} rows, {len(failed)} beyond their bound")
+    return 1 if check and failed else 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; gives the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -162,16 +176,7 @@ def main(argv: list[str] | None = None) -> int:
             times = measure(size, options.rounds, folder)
         for store in ("sqlite", "disk"):
             results += [judge(row, times) for row in rows_for(store, size)]
-    failed = [result for result in results if not result["passed"]]
-    if options.json:
-        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        report = {"date": when, "machine": machine(), "rows": results}
-        print(json.dumps(report, indent=1, ensure_ascii=False))
-    else:
-        print("  ".join(f"{name}: {value}" for name, value in machine().items()))
-        print(render([HEAD, *map(line, results)]))
-        print(f"{len(results)} rows, {len(failed)} beyond their bound")
-    return 1 if options.check and failed else 0
+    return report(results, check=options.check, as_json=options.json)
 
 
 if __name__ == "__main__":
