@@ -224,7 +224,7 @@ def test_what_is_found_under_its_name_keeps_it():
     pd = pytest.importorskip("pandas")
     np = pytest.importorskip("numpy")
     assert ColdKeys(tripled).prefix == f":{__name__}.tripled::"
-    assert ColdKeys(pd.read_csv).prefix == ":pandas.read_csv::"
+    assert ColdKeys(pd.read_csv).prefix == f":{pd.read_csv.__module__}.read_csv::"
     assert ColdKeys(np.mean).prefix == ":numpy.mean::"
     assert ColdKeys(len).prefix == ":builtins.len::"
     assert ColdKeys(Scale).prefix == f":{__name__}.Scale::"
