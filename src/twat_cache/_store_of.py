@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from ._recipe import Recipe
     from ._run.call import Call
     from ._run.tally import Tally
+    from ._stores.leases import Leases
 
     Lasting = Callable[[Any, Call], float | None]
 
-__all__ = ["as_decided", "engine_store", "escaped", "lasting", "lasting_by_hand"]
+__all__ = ["as_decided", "engine_store", "escaped", "lasting", "lasting_by_hand", "leases_of"]
 
 
 def lasting(recipe: Recipe) -> Lasting:
@@ -131,6 +132,19 @@ def engine_store(
         strict=recipe.strict,
         groups=groups,
     )
+
+
+def leases_of(recipe: Recipe, engine: Any, tally: Tally) -> Leases | None:
+    """What processes take turns by, if the option `single_flight` says so.
+
+    Raises:
+        ConfigurationError: The engine can't do it.
+    """
+    if recipe.single_flight != "process":
+        return None
+    from ._stores.leases import Leases
+
+    return Leases(engine, recipe.hard_timeout or 60.0, tally)
 
 
 def escaped(part: str) -> str:

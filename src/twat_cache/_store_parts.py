@@ -12,7 +12,7 @@ from ._path import Path
 from ._recipe import Recipe
 from ._registry import forget_store, note_store
 from ._run.tally import Tally
-from ._store_of import as_decided, engine_store, escaped, lasting
+from ._store_of import as_decided, engine_store, escaped, lasting, leases_of
 from ._stores.tier_shelf import TierShelf
 from ._tables import memory_shelf, near_shelf, tags_of_a_call
 from ._tiers import closed_engine, tiers_of
@@ -103,10 +103,7 @@ class Parts:
             if tiers.near:
                 self._near = near_shelf(recipe)
                 self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
-            if recipe.single_flight == "process":
-                from ._stores.leases import Leases
-
-                leases = Leases(tiers.far, recipe.hard_timeout or 60.0, self._tally)
+            leases = leases_of(recipe, tiers.far, self._tally)
         self._path = Path(
             recipe,
             self._shelf,

@@ -25,7 +25,7 @@ from ._recipe import label_of
 from ._run.call import STORED, Call
 from ._run.drive import arun
 from ._run.tally import Tally
-from ._store_of import as_decided, engine_store, escaped, lasting
+from ._store_of import as_decided, engine_store, escaped, lasting, leases_of
 from ._stores.in_tiers import TieredStore
 from ._tables import near_table, near_terms, tags_of_a_call
 from ._tagging import tags_of_calls
@@ -94,17 +94,12 @@ class EngineCached(EngineControls):
         self._near: Table | None = None
         if tiers.near:
             self._store = TieredStore(self._before(far), far, lasts, self._hot, self._used)
-        leases = None
-        if recipe.single_flight == "process":
-            from ._stores.leases import Leases
-
-            leases = Leases(tiers.far, recipe.hard_timeout or 60.0, self._tally)
         self._path = Path(
             recipe,
             self._store,
             self._tally,
             single=recipe.single_flight is not False,
-            leases=leases,
+            leases=leases_of(recipe, tiers.far, self._tally),
             copier=recipe.copier,
         )
         if self._answers_as_stored and not tiers.near and far.is_glanced_at:

@@ -4,55 +4,12 @@ import asyncio
 
 import pytest
 
+import twat_cache
+from tests.fixtures.async_engine import async_memory
 from tests.fixtures.broken_engines import failed_tests
-from twat_cache import Capabilities
-from twat_cache.engines.mapping import MappingEngine
 from twat_cache.testing import AsyncEngineSuite, FakeClock
 
-
-class AsyncMemory:
-    """Keeps bytes in a dict, and lets others go on before each call."""
-
-    capabilities = Capabilities(swap=True, touch=True, left=True, async_=True)
-
-    def __init__(self, clock):
-        self.store = MappingEngine(clock=clock)
-
-    async def get(self, keys):
-        await asyncio.sleep(0)
-        return self.store.get(keys)
-
-    async def put(self, items, ttl):
-        await asyncio.sleep(0)
-        self.store.put(items, ttl)
-
-    async def add(self, key, value, ttl):
-        await asyncio.sleep(0)
-        return self.store.add(key, value, ttl)
-
-    async def drop(self, keys):
-        await asyncio.sleep(0)
-        return self.store.drop(keys)
-
-    async def scan(self, prefix):
-        for key in self.store.scan(prefix):
-            await asyncio.sleep(0)
-            yield key
-
-    async def swap(self, key, expected, value, ttl):
-        return self.store.swap(key, expected, value, ttl)
-
-    async def touch(self, keys, ttl):
-        return self.store.touch(keys, ttl)
-
-    async def left(self, keys):
-        return self.store.left(keys)
-
-    async def close(self):
-        self.store.close()
-
-    async def ping(self):
-        self.store.ping()
+AsyncMemory = async_memory(twat_cache)
 
 
 class TestAsyncMemory(AsyncEngineSuite):
