@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from .expiry import Deadlines
     from .policies import Policy
+    from .table import Flight
 
     Gone = list[tuple["Entry", Any, str]]
     Request = Callable[[int, Gone], object]
@@ -84,7 +85,7 @@ TICK_BITS = 27
 _len = len  # CPython's tests put a cached function in the place of builtins.len
 
 GONE: Any = object()
-"""What an entry that has left gives instead of its old value."""
+"""What an entry gives that isn't taken over."""
 
 
 # -- steps -----------------------------------------------------------------------------------------
@@ -195,13 +196,15 @@ class Entry:
     alarm: int | None
     gone: bool
 
-    def take_over(self, new: Entry) -> Any:
-        """Becomes what `new` is, under its own key; gives what it was, or GONE if it has left.
+    def take_over(self, new: Entry, flight: Flight | None) -> Any:
+        """Becomes what `new` is, under its own key; gives what it was.
+
+        Or gives GONE, if it has left, or the flight that `new` came with is grounded.
 
         No call lies between the question and the change, so with the GIL nobody can come between
         them; without it `_take_over_alone` stands here.
         """
-        if self.gone:
+        if self.gone or (flight is not None and flight.grounded):
             return GONE
         old = self.value
         self.value = new.value
@@ -218,12 +221,12 @@ class Entry:
         return idle if stale is None or (idle is not None and idle < stale) else stale
 
 
-def _take_over_alone(entry: Entry, new: Entry) -> Any:
+def _take_over_alone(entry: Entry, new: Entry, flight: Flight | None) -> Any:
     """`Entry.take_over` as a step."""
     old = GONE
     for _ in _alone:
         try:
-            if not entry.gone:
+            if not entry.gone and (flight is None or not flight.grounded):
                 old = entry.value
                 entry.value = new.value
                 entry.fresh = new.fresh

@@ -15,7 +15,10 @@ what has already left. An entry found may therefore be gone when it is answered:
 come a moment sooner. One that is stored again keeps its first key.
 
 A *flight* is a computation that has started and not ended. `put`, `discard`, `clear` and `resize`
-ground the flights they concern: their result is older than the change and is not stored.
+ground the flights they concern: their result is older than the change and is not stored. So a
+flight ends when its result is stored, not sooner, and whether it is grounded is asked with no call
+between the question and the change. Where a key's own `__eq__` runs in that change, or without the
+GIL, a result may be stored in spite of it, and is taken out again before the landing ends.
 
 Deadlines are nanoseconds of a monotonic clock, never of the wall clock.
 """
@@ -471,8 +474,10 @@ class Table(Store):
             `replace` is true. A value heavier than `max_weight` isn't stored, but what it would
             have replaced leaves.
         """
-        self._flights.discard(flight)
-        return self._write(flight._key, flight._filed, value, ttl, weight, replace, flight)
+        try:
+            return self._write(flight._key, flight._filed, value, ttl, weight, replace, flight)
+        finally:
+            self._flights.discard(flight)
 
     def land_until(
         self,
@@ -497,13 +502,15 @@ class Table(Store):
         Raises:
             ValueError: The table was made without `stale`.
         """
-        self._flights.discard(flight)
-        if self.stale is None:
-            raise ValueError("a table without stale= has no room for the end of what is stale")
-        if end is not None and (fresh is None or end < fresh):
-            fresh = end
-        until = fresh, end
-        return self._write(flight._key, flight._filed, value, 0, weight, replace, flight, until)
+        try:
+            if self.stale is None:
+                raise ValueError("a table without stale= has no room for the end of what is stale")
+            if end is not None and (fresh is None or end < fresh):
+                fresh = end
+            until = fresh, end
+            return self._write(flight._key, flight._filed, value, 0, weight, replace, flight, until)
+        finally:
+            self._flights.discard(flight)
 
     def abandon(self, flight: Flight) -> None:
         """Ends a flight that has no value to store."""
@@ -620,7 +627,11 @@ class Table(Store):
                 return False
             new = self._new_entry(key, filed, value, ttl, weight, now, until)
             while True:
-                entry = self._entries.setdefault(filed, new)
+                if flight is None or not flight.grounded:  # asked in one step with what follows
+                    entry = self._entries.setdefault(filed, new)
+                else:
+                    return False
+                is_late = flight is not None and flight.grounded
                 if entry is new:
                     new.used = new.since = self._tally.stamp()[0]
                     break
@@ -630,7 +641,7 @@ class Table(Store):
                     self._settle(now, gone)
                     return False
                 else:
-                    old = entry.take_over(new)
+                    old = entry.take_over(new, flight)
                     if old is GONE:
                         continue
                     entry.used = self._tally.stamp()[0]
@@ -641,6 +652,10 @@ class Table(Store):
             if self._is_kept:
                 self._word.append(entry)
                 self._settle(now, gone)
+            if is_late and entry is new and entry.value is value:
+                self._let_go(entry, "explicit", now, gone)
+                self._settle(now, gone)
+                return False
             return True
         finally:
             if self.on_removal is not None:

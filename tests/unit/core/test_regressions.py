@@ -251,7 +251,7 @@ def test_a_flight_lands_on_its_own_table_only(compiled):
     assert (len(table), len(other)) == (1, 0)
 
 
-def test_a_flight_that_is_grounded_as_it_lands_is_not_stored(compiled):
+def test_a_flight_that_is_grounded_as_it_lands_is_not_stored(tc):
     class Key:
         then = None
 
@@ -264,13 +264,30 @@ def test_a_flight_that_is_grounded_as_it_lands_is_not_stored(compiled):
                 then()
             return False
 
-    table = compiled.Table(3, width=1)
+    table = tc._core.Table(3, width=1)
     first, second = Key(), Key()
     table.put((first,), 1)
     flight = table.depart((second,))
     first.then = table.clear
     assert table.land(flight, "older than the clear") is False
     assert len(table) == 0
+
+
+@pytest.mark.parametrize("change", ["discard", "put", "clear"])
+def test_a_flight_can_be_grounded_until_its_result_is_stored(tc, change):
+    moments = []
+
+    def clock():
+        if moments:
+            moments.pop()()
+        return 0
+
+    table = tc._core.Table(3, width=1, ttl=9, clock=clock)
+    flight = table.depart((1,))
+    arguments = {"discard": [(1,)], "put": [(1,), "newer"], "clear": []}[change]
+    moments.append(lambda: getattr(table, change)(*arguments))
+    assert table.land(flight, "older than the change") is False
+    assert table.get((1,)) == ("newer" if change == "put" else None)
 
 
 # -- numbers --------------------------------------------------------------------------------------
