@@ -31,16 +31,22 @@ _BUILT_IN = {
     "null": "null:NullEngine",
     "sqlite": "sqlite:SqliteEngine",
 }
+"""The class of each scheme; its attribute `awaited` is the one for those who await, if any."""
+
 _METHODS = ("get", "put", "add", "drop", "scan", "close", "ping")
 
 
-def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
+def open_engine(
+    engine: EngineLike, *, async_: bool = False, **options: Any
+) -> Engine | AsyncEngine:
     """The engine at a URL; an engine that is open already is given back as it is.
 
     Args:
         engine: A URL such as `"sqlite:///cache.db"`, `"file:///var/cache/results"` or `"null:"`,
             an engine, or a list of these from near to far, of which one `TieredEngine` is made;
             to close it closes those that were opened for it.
+        async_: Whether to open, of those schemes that have one, the engine whose methods are
+            coroutine functions. Tiers are blocking engines.
         options: Those of the engine's class; they go before those in the URL. With a list they are
             for the last one.
 
@@ -52,6 +58,8 @@ def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
         EngineError: The engine can't serve.
     """
     if isinstance(engine, (list, tuple)) and engine:
+        if async_ and len(engine) == 1:
+            options["async_"] = True
         return _several(engine, options)
     if not isinstance(engine, str):
         _check(engine, options)
@@ -63,7 +71,10 @@ def open_engine(engine: EngineLike, **options: Any) -> Engine | AsyncEngine:
             f" schemes: {', '.join(_known())}"
         )
     try:
-        opened: Engine | AsyncEngine = _kind(scheme).from_url(engine, **options)
+        kind = _kind(scheme)
+        if async_:
+            kind = getattr(kind, "awaited", kind)
+        opened: Engine | AsyncEngine = kind.from_url(engine, **options)
     except TypeError as error:
         if not options:
             raise

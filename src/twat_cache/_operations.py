@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ._engine_options import refuse_async
 from ._loaders import LoadMany, loading
 from ._run.call import Call
 from ._run.drive import run
@@ -149,7 +148,6 @@ class Operations(Parts):
 
     def _empty(self) -> None:
         """As `clear`, where nobody can await."""
-        refuse_async(self._tiers, f"nobody but {self._registered_name}.clear() empties it")
         run(self._clear())
 
     def _ping(self) -> Steps[None]:

@@ -140,12 +140,6 @@ def invalidate_tags(*tags: str) -> None:
         raise refused("tags", given, "texts that aren't empty, such as 'user:1'")
     error = None
     for tokens in in_use() if tags else ():
-        if tokens.engine.capabilities.async_:
-            kind = type(tokens.engine).__name__
-            error = EngineError(
-                f"a {kind} is asynchronous; await invalidate_tags() of an AsyncCache on it"
-            )
-            continue
         try:
             run(tokens.drop(tags))
         except EngineClosedError:

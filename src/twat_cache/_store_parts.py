@@ -63,7 +63,7 @@ class Parts:
             options.pop(name, None)
         self._options = options
         self._recipe = _recipe(options)
-        self._tiers = tiers = tiers_of(place, bounds_of(options))
+        self._tiers = tiers = tiers_of(place, bounds_of(options), awaits=self._awaits)
         try:
             self._set_up()
         except BaseException:

@@ -48,13 +48,14 @@ class Tiers(NamedTuple):
     loan: Loan
 
 
-def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
+def tiers_of(engine: Any, options: dict[str, Any], *, awaits: bool = False) -> Tiers:
     """The tiers that a decorator or a store was given, its engines opened.
 
     Args:
         engine: As above; None is memory.
         options: Of the engine, or the furthest one, if a URL names it; `maxsize` is for the table,
             if there is one.
+        awaits: Whether the cache awaits, so that a lone engine may be an asynchronous one.
 
     Raises:
         ConfigurationError: It is none of these, or an option isn't accepted.
@@ -67,6 +68,8 @@ def tiers_of(engine: Any, options: dict[str, Any]) -> Tiers:
         raise refused("engine", engine, _ACCEPTED)
     if near:
         options = {name: value for name, value in options.items() if name != "maxsize"}
+    if awaits and len(others) == 1:
+        options = {**options, "async_": True}
     loan = _borrow(others, options) if others else Loan(None)
     return Tiers(near, loan.engine, loan)
 
@@ -185,6 +188,7 @@ def _borrow(engines: Sequence[Any], options: dict[str, Any]) -> Loan:
     if not nearer and not isinstance(last, str):
         if not hasattr(last, "capabilities"):
             raise refused("engine", last, _ACCEPTED)
+        options.pop("async_", None)
         return Loan(open_engine(last, **options))
     names = sorted((name, repr(value)) for name, value in options.items())
     key = (*(one if isinstance(one, str) else id(one) for one in engines), *names)

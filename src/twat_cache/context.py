@@ -127,7 +127,7 @@ class engine_context:  # noqa: N801 - it is called like a function
             engine.close()
 
     async def __aenter__(self) -> Any:
-        return self._blocks.enter(open_engine(self._engine, **self._options))
+        return self._blocks.enter(open_engine(self._engine, async_=True, **self._options))
 
     async def __aexit__(self, *_: object) -> None:
         engine = self._blocks.leave()

@@ -343,8 +343,6 @@ class EngineControls(Wrapper):
 
     def _empty(self) -> None:
         """As `cache_clear`, where nobody can await."""
-        if self._far.engine.capabilities.async_:
-            raise EngineError(f"{self._name}: its engine is asynchronous; await cache_clear()")
         run(self._clearing())
 
     def _stats(self) -> Stats:

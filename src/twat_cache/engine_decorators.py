@@ -6,7 +6,7 @@ from functools import partial
 
 from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
 from ._folders import get_cache_path
-from ._kinds import is_coroutine_function, is_generator_function
+from ._kinds import is_async_generator_function, is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_function
 from ._path_options import OF_BYTES
 from ._recipe import Recipe
@@ -249,7 +249,8 @@ def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> 
     if not callable(function):
         raise not_a_function(function, kind)
     Recipe(options)  # judged before an engine is opened
-    tiers = tiers_of(engine, bounds_of(options))
+    awaits = is_coroutine_function(function) or is_async_generator_function(function)
+    tiers = tiers_of(engine, bounds_of(options), awaits=awaits)
     if tiers.far is None:
         return decorated(function, _recipe_of_memory(options), kind)
     try:

@@ -49,6 +49,8 @@ class Capabilities(NamedTuple):
     """`put` and `add` take a value in pieces, too: a list of bytes that are stored as one."""
     local: bool = False
     """It answers from this machine, in microseconds, so that to ask twice costs next to nothing."""
+    remote: bool = False
+    """It is reached over a network, so it may be slow or away: `open_engine` makes it resilient."""
 
 
 class Engine(Protocol):
@@ -124,7 +126,12 @@ class Timing(Engine, Protocol):
 
 
 class AsyncEngine(Protocol):
-    """As `Engine`, with coroutine functions; every call comes from one event loop."""
+    """As `Engine`, with coroutine functions; every call comes from one event loop.
+
+    One that is opened by a URL serves any number of loops, one after the other and at once. If it
+    has an attribute `blocking`, that is an `Engine` on the same place, for those who can't await;
+    it is opened when it is first asked for, and closed with this one.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

@@ -6,6 +6,7 @@ TwatCacheError
 ├── EngineError                        an engine that couldn't serve
 │   ├── EngineNotAvailableError (ImportError)   its library is missing; says which extra has it
 │   ├── EngineTimeoutError (TimeoutError)       it didn't answer in time
+│   ├── EngineConnectionError (ConnectionError) it can't be reached, or the connection broke
 │   └── EngineClosedError                       it was closed
 ├── ResourceError                      something around the cache that can't be had
 │   ├── ConcurrencyError               threads, tasks or processes in each other's way
@@ -32,6 +33,7 @@ __all__ = [
     "ConcurrencyError",
     "ConfigurationError",
     "EngineClosedError",
+    "EngineConnectionError",
     "EngineError",
     "EngineNotAvailableError",
     "EngineTimeoutError",
@@ -64,6 +66,10 @@ class EngineNotAvailableError(EngineError, ImportError):
 
 class EngineTimeoutError(EngineError, TimeoutError):
     """An engine that didn't answer in the time it was given."""
+
+
+class EngineConnectionError(EngineError, ConnectionError):
+    """An engine that can't be reached, or whose connection broke; it may pass by itself."""
 
 
 class EngineClosedError(EngineError):

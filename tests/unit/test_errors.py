@@ -28,6 +28,7 @@ EVERY_ERROR = [getattr(errors, name) for name in errors.__all__]
         (errors.EngineNotAvailableError, (errors.EngineError, ImportError)),
         (errors.EngineTimeoutError, (errors.EngineError, TimeoutError)),
         (errors.EngineClosedError, (errors.EngineError,)),
+        (errors.EngineConnectionError, (errors.EngineError, ConnectionError)),
         (errors.ResourceError, (TwatCacheError,)),
         (errors.ConcurrencyError, (errors.ResourceError,)),
         (errors.PathError, (errors.ResourceError,)),

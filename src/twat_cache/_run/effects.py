@@ -5,6 +5,7 @@ Where no asyncio loop runs, as under another library's, a coroutine calls what b
 
 from __future__ import annotations
 
+from ..errors import EngineError
 from .drive import arun, run
 from .flight import running_loop
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from .drive import Steps
 
-__all__ = ["Ask", "Scan", "Sleep", "Whole", "ask"]
+__all__ = ["Ask", "AskAsync", "Scan", "Sleep", "Whole", "ask", "blocking"]
 
 
 class Ask:
@@ -42,20 +43,48 @@ class Ask:
         return await asyncio.to_thread(self._method, *self._args)
 
 
-class AskAsync(Ask):
+class AskAsync:
     """A method of an engine whose methods are coroutine functions."""
 
-    __slots__ = ()
+    __slots__ = ("_args", "_engine", "_method")
+
+    def __init__(self, engine: Any, method: str, *args: Any) -> None:
+        """Takes the engine, the name of its method, and what it is called with."""
+        self._engine = engine
+        self._method = method
+        self._args = args
+
+    def run(self) -> Any:
+        """Calls that of the engine's blocking twin."""
+        return getattr(blocking(self._engine), self._method)(*self._args)
 
     async def arun(self) -> Any:
         """Awaits it."""
-        return await self._method(*self._args)
+        return await getattr(self._engine, self._method)(*self._args)
 
 
-def ask(engine: Any, method: str, *args: Any) -> Ask:
+def ask(engine: Any, method: str, *args: Any) -> Ask | AskAsync:
     """The effect of calling a method of an engine of either colour."""
-    kind = AskAsync if engine.capabilities.async_ else Ask
-    return kind(getattr(engine, method), *args)
+    if engine.capabilities.async_:
+        return AskAsync(engine, method, *args)
+    return Ask(getattr(engine, method), *args)
+
+
+def blocking(engine: Any) -> Any:
+    """The engine, or the twin of an asynchronous one, for those who can't await.
+
+    Raises:
+        EngineError: It is asynchronous and has no `blocking`.
+    """
+    if not engine.capabilities.async_:
+        return engine
+    twin = getattr(engine, "blocking", None)
+    if twin is None:
+        kind = type(engine).__name__
+        raise EngineError(
+            f"a {kind} is asynchronous; await its methods, or those of an AsyncCache on it"
+        )
+    return twin
 
 
 class Whole:
@@ -108,7 +137,7 @@ class Scan:
 
     def run(self) -> list[str]:
         """Lists them."""
-        return list(self._engine.scan(self._prefix))
+        return list(blocking(self._engine).scan(self._prefix))
 
     async def arun(self) -> list[str]:
         """Lists them, in a thread if the engine blocks."""

@@ -168,7 +168,7 @@ def test_what_can_not_be_awaited_says_so(tc, clock):
         tc.invalidate_tags("t")
     asyncio.run(f.close())
     cache = tc.AsyncCache(async_engine(tc, float), name="store")
-    with pytest.raises(tc.ConfigurationError, match="store"):
+    with pytest.raises(tc.EngineError, match="asynchronous"):
         tc.clear_cache("store")
     asyncio.run(cache.close())
 
