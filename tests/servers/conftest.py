@@ -9,7 +9,12 @@ import pytest
 from tests.fixtures.servers import (  # noqa: F401
     Server,
     memcached_server,
+    moto_server,
     postgresql_server,
+    rclone_server,
+    redis_cluster,
+    redis_secure,
+    redis_sentinel,
     redis_server,
     valkey_server,
 )
