@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ._folders import get_cache_path
     from ._keys.canonical import register_key
     from ._log import debug
-    from ._open import open_engine
+    from ._open import open_engine, resilient
     from ._override import override
     from ._registry import caches, clear_cache, get_stats, invalidate_tags
     from ._request_scope import refreshing, request_scope
@@ -106,6 +106,7 @@ __all__ = [
     "register_key",
     "register_type",
     "request_scope",
+    "resilient",
     "ucache",
 ]
 
@@ -141,6 +142,7 @@ _LATER = {
     "register_key": "_keys.canonical",
     "register_type": "codecs.own_types",
     "request_scope": "_request_scope",
+    "resilient": "_open",
     "ucache": "engine_decorators",
 }
 

@@ -10,16 +10,19 @@ import os
 from importlib import import_module
 from typing import Any
 
-from .errors import ConfigurationError, EngineNotAvailableError, shown
+from .errors import ConfigurationError, EngineNotAvailableError, refused, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeVar
 
     from ._option_types import EngineLike
     from .engine_types import AsyncEngine, Engine
 
-__all__ = ["open_engine", "tiered"]
+    T = TypeVar("T", bound=Engine | AsyncEngine)
+
+__all__ = ["open_engine", "resilient", "tiered"]
 
 GROUP = "twat_cache.engines"
 
@@ -28,10 +31,24 @@ _BUILT_IN = {
     "diskcache": "diskcache:DiskcacheEngine",
     "file": "file:FileEngine",
     "mapping": "mapping:MappingEngine",
+    "memcache": "memcached:MemcachedEngine",
+    "memcached": "memcached:MemcachedEngine",
     "null": "null:NullEngine",
+    "redis": "redis:RedisEngine",
+    "redis+cluster": "redis:RedisEngine",
+    "redis+sentinel": "redis:RedisEngine",
+    "redis+unix": "redis:RedisEngine",
+    "rediss": "redis:RedisEngine",
+    "rediss+cluster": "redis:RedisEngine",
+    "rediss+sentinel": "redis:RedisEngine",
     "sqlite": "sqlite:SqliteEngine",
+    "valkey": "redis:RedisEngine",
+    "valkeys": "redis:RedisEngine",
 }
 """The class of each scheme; its attribute `awaited` is the one for those who await, if any."""
+
+_TERMS = frozenset({"attempts", "failures", "window", "probe", "queue"})
+"""Options of what stands before an engine that is remote; see `resilient`."""
 
 _METHODS = ("get", "put", "add", "drop", "scan", "close", "ping")
 
@@ -70,16 +87,68 @@ def open_engine(
             f"an engine is named by a URL, such as 'sqlite:///{_file_named(engine)}'; known"
             f" schemes: {', '.join(_known())}"
         )
+    terms: dict[str, Any] = {}
+    if not _TERMS.isdisjoint(options) or any(f"{term}=" in engine for term in _TERMS):
+        from ._guard import terms_of
+
+        engine, options, terms = terms_of(engine, options)
     try:
         kind = _kind(scheme)
         if async_:
             kind = getattr(kind, "awaited", kind)
-        opened: Engine | AsyncEngine = kind.from_url(engine, **options)
+        opened = kind.from_url(engine, **options)
     except TypeError as error:
         if not options:
             raise
         raise ConfigurationError(f"{scheme} doesn't take these options: {error}") from error
-    return opened
+    found: Engine | AsyncEngine = opened
+    if found.capabilities.remote:
+        return resilient(found, **terms)
+    if terms:
+        raise refused(min(terms), terms[min(terms)], "only where an engine is reached by a network")
+    return found
+
+
+def resilient(
+    engine: T,
+    *,
+    attempts: int = 2,
+    failures: int = 3,
+    window: float = 10.0,
+    probe: float = 0.5,
+    queue: int = 10_000,
+) -> T:
+    """The engine behind a circuit breaker, its gets that are made at once in one batch.
+
+    `open_engine` does so itself with each engine that is reached by a network; the options may
+    stand in the URL, too. A call fails at once while the circuit is open, with the `EngineError`
+    that opened it as its cause: after a time-out, or after some failures in a row. A probe in the
+    background closes it when the engine serves again. What was to be dropped meanwhile, or couldn't
+    be put, is dropped before that; if it is too much to remember, all that is in the namespaces of
+    this process is.
+
+    Args:
+        engine: An `Engine` or `AsyncEngine`.
+        attempts: How often a call is tried that fails within 20 ms; `add` and `swap` are tried
+            once.
+        failures: After how many failures in a row the circuit opens.
+        window: The seconds within which these must come.
+        probe: The longest time in seconds from one probe to the next.
+        queue: How many keys to drop are remembered.
+
+    Returns:
+        An engine of the same colour, thread-safe. To close it closes the engine.
+
+    Raises:
+        ConfigurationError: An option isn't a number above 0.
+    """
+    from ._guard import guarded, terms_of
+
+    terms = {
+        "attempts": attempts, "failures": failures, "window": window, "probe": probe, "queue": queue
+    }  # fmt: skip
+    guard: T = guarded(engine, terms_of("", terms)[2])
+    return guard
 
 
 def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncEngine:

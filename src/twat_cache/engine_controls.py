@@ -90,7 +90,10 @@ class EngineControls(Wrapper):
         return found
 
     def _dropping(self, call: Call) -> Steps[bool]:
-        found = yield from self._find(call)
+        try:
+            found = yield from self._find(call)
+        except EngineError:  # it may be told to forget all the same, if only when it is back
+            found = None
         yield from self._far.drop([call.place])
         return found is not None
 

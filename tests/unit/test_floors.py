@@ -36,7 +36,7 @@ FLOORS = {
     ],
     "3a": ["_stores", "steps"],
     3: ["engines"],
-    4: ["_registry", "_open"],
+    4: ["_guard", "_registry", "_open"],
     5: [
         "_scopes", "_override", "_request_scope", "_counted", "_folders", "_tiers",
         "_engine_options", "_replay", "_path", "_store_of",
@@ -64,7 +64,12 @@ FLOORS_BELOW = {
 
 NOT_ON_ANY_FLOOR = {"utils", "common", "helpers", "manager", "base"}
 
-NEEDS = {"engines.diskcache": "diskcache"}
+NEEDS = {
+    "engines.diskcache": "diskcache",
+    "engines.memcached": "pymemcache",
+    "engines.memcached.engine": "pymemcache",
+    "engines.memcached.server": "pymemcache",
+}
 """Modules that can't be imported without a library that is optional."""
 
 LONGEST = 400

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .exceptions import twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Collection, Hashable, Mapping
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from .drive import Steps
 
@@ -36,10 +38,13 @@ if TYPE_CHECKING:
             """The computation has ended, kept or not."""
 
 
-__all__ = ["JOINED", "LOADED", "STALE", "STORED", "Call", "Found"]
+__all__ = ["JOINED", "LOADED", "STALE", "STORED", "UNSEEN", "Call", "Found"]
 
 LOADED, STORED, STALE, JOINED = range(4)
 """Where an answer came from: the function, a store, a store past its time, another call."""
+
+UNSEEN: Any = type("_Unseen", (), {"__repr__": lambda self: "unseen"})()
+"""Stands for what an engine has for a call that it wasn't asked about."""
 
 
 class Found:
@@ -90,12 +95,14 @@ class Call:
         is_behind: Whether it is computed in the background, where nobody waits for it.
         is_awaited: Whether the function is a coroutine function.
         loop: The event loop that it is awaited in, if there is one.
+        is_cut_off: Whether the engine, which is far, couldn't be asked: then nothing is put there.
         is_alone: Whether nobody shares its computation, and nothing goes on in the background.
         found: What a store has for it, once that was looked up.
         is_looked_up: Whether it was.
         origin: Where the answer came from.
         took: How many seconds the computation took.
         extra: What a store remembers between `look` and `keep`.
+        seen: The bytes that an engine had for it when it was last asked; None is nothing.
         lease: What tells after so many seconds whether this process still has the right to store.
         ttl: A time to live for this call alone, instead of the cache's: seconds, infinite for
             ever, or a function of the value that gives them, or None for ever.
@@ -110,6 +117,7 @@ class Call:
         "is_alone",
         "is_awaited",
         "is_behind",
+        "is_cut_off",
         "is_forced",
         "is_looked_up",
         "key",
@@ -118,6 +126,7 @@ class Call:
         "loop",
         "origin",
         "place",
+        "seen",
         "tags",
         "took",
         "ttl",
@@ -140,11 +149,13 @@ class Call:
         self.kwargs = kwargs
         self.is_forced = is_forced
         self.is_behind = self.is_alone = self.is_awaited = self.is_looked_up = False
+        self.is_cut_off = False
         self.loop: AbstractEventLoop | None = None
         self.found: Found | None = None
         self.origin = LOADED
         self.took = 0.0
         self.extra: Any = None
+        self.seen: Any = UNSEEN
         self.lease: Callable[[float], Steps[bool]] | None = None
         self.ttl: float | Callable[[Any], float | None] | None = None
         self.tags: Collection[str] | None = None
@@ -160,6 +171,7 @@ class Call:
         """The same call, to be computed in the background."""
         other = self.again()
         other.is_forced = other.is_behind = True
+        other.is_cut_off = False
         other.origin = LOADED
         return other
 

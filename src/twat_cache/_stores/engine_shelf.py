@@ -6,11 +6,19 @@ which are for those who compute.
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 from .._run.effects import Scan, Whole, ask
 from ..codecs.record import Damage
-from ..errors import CacheOperationError, CacheValueError, ConcurrencyError, ConfigurationError
+from ..errors import (
+    CacheOperationError,
+    CacheValueError,
+    ConcurrencyError,
+    ConfigurationError,
+    EngineClosedError,
+    EngineError,
+)
 from .in_engine import EngineStore
 
 TYPE_CHECKING = False
@@ -51,6 +59,10 @@ class EngineShelf(EngineStore):
         super().__init__(*args, **options)
         is_needed = not self.engine.capabilities.scan
         self.groups = [_OURS + group for group in groups] if is_needed else []
+        self._whole = groups[0] if groups else ""
+        circuit = getattr(self.engine, "circuit", None)
+        if circuit is not None and groups:
+            circuit.outbox.clears(self._whole, self._dropping_whole)
 
     def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
         """What there is, fresh or stale, in the order of the keys."""
@@ -124,9 +136,22 @@ class EngineShelf(EngineStore):
         if self.groups:
             yield from self.tokens.drop([_OURS + prefix])
             return
-        keys = yield Scan(self.engine, prefix)
-        for start in range(0, len(keys), _BATCH):
-            yield ask(self.engine, "drop", keys[start : start + _BATCH])
+        try:
+            yield from _dropped(self.engine, prefix)
+        except EngineClosedError:
+            raise
+        except EngineError as error:
+            circuit = getattr(self.engine, "circuit", None)
+            if circuit is not None:
+                circuit.postpone(error, work=partial(_dropped, prefix=prefix), name=prefix)
+            raise
+
+    def _dropping_whole(self, engine: Any) -> Steps[None]:
+        """Forgets all that is in the namespace, in this engine."""
+        if self.groups:
+            yield ask(engine, "drop", [self.tokens.key(_OURS + self._whole)])
+        else:
+            yield from _dropped(engine, self._whole)
 
     def ground(self) -> None:
         """Nothing that is on its way will be stored."""
@@ -298,6 +323,13 @@ class EngineShelf(EngineStore):
             return None
         loaded = self._transcoder.read(record)
         return None if isinstance(loaded, Damage) else loaded
+
+
+def _dropped(engine: Any, prefix: str) -> Steps[None]:
+    """Has an engine forget all keys that begin so."""
+    keys = yield Scan(engine, prefix)
+    for start in range(0, len(keys), _BATCH):
+        yield ask(engine, "drop", keys[start : start + _BATCH])
 
 
 _NOTHING: Any = type("_Nothing", (), {"__repr__": lambda self: "nothing"})()

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from .. import events
 from .._missing import MISSING
-from .._run.call import Found
+from .._run.call import UNSEEN, Found
 from .._run.effects import Whole, ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import label
@@ -140,12 +140,14 @@ class EngineStore:
         call.extra = None
         try:
             data, *values = yield ask(self.engine, "get", keys)
+            call.seen = data
             if tags:
                 call.extra = {**known, **tokens.learn(asked, values, drops)}
             if data is None:
                 return None
             found = yield from self._found(call.place, data, call.extra or {})
         except Exception as error:
+            call.is_cut_off = self.engine.capabilities.remote
             self._tally.engine_failed(self.engine, call.place, "get", error)
             return None
         if found is not None and self._idle is not None:
@@ -158,6 +160,8 @@ class EngineStore:
         tags = self._tagged(call)
         note = self._changes.depart(call.place)
         drops = self.tokens.drops
+        if call.is_cut_off and not call.is_forced:
+            return note, None, drops  # nobody waits for a far engine twice
         if not tags:
             return note, {}, drops
         asked = "get"
@@ -205,8 +209,9 @@ class EngineStore:
         if tokens and not (yield from self._are_valid(tokens, drops)):
             return False
         start = perf_counter()
+        expected = UNSEEN if call.lease is None else call.seen
         try:
-            is_put = yield Whole(self.engine, self._put([note], {call.place: data}, life))
+            is_put = yield Whole(self.engine, self._put([note], {call.place: data}, life, expected))
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "put", error)
             return not note.grounded
@@ -220,14 +225,25 @@ class EngineStore:
         return True
 
     def _put(
-        self, notes: Collection[Note], records: Mapping[str, Any], life: float | None
+        self,
+        notes: Collection[Note],
+        records: Mapping[str, Any],
+        life: float | None,
+        expected: Any = UNSEEN,
     ) -> Steps[bool]:
-        """Puts the records whose keys weren't changed; tells whether there is one, and it stays."""
+        """Puts the records whose keys weren't changed; tells whether there is one, and it stays.
+
+        The bytes that are expected are the fencing token of who had a lease (Kleppmann, 2016):
+        where they are no longer there, another has put a newer value since.
+        """
         put = Put(self.engine.capabilities.async_)
         landed = False
         try:
             going = yield from self._changes.begin(put, notes)
-            if going:
+            if going and expected is not UNSEEN:
+                if not (yield from self._put_fenced(going[0], records, life, expected)):
+                    return False
+            elif going:
                 yield ask(self.engine, "put", {note.key: records[note.key] for note in going}, life)
             dropped = [note.key for note in going if note.grounded]  # by who couldn't wait
             if dropped:
@@ -236,6 +252,14 @@ class EngineStore:
             return landed
         finally:
             self._changes.finish(put, notes, landed=landed)
+
+    def _put_fenced(
+        self, note: Note, records: Mapping[str, Any], life: float | None, expected: Any
+    ) -> Steps[bool]:
+        """Swaps the record for what was there, if it still is."""
+        there = None if expected is None else bytes(expected)
+        record = b"".join(in_pieces(records[note.key]))
+        return bool((yield ask(self.engine, "swap", note.key, there, record, life)))
 
     def _are_valid(self, tokens: Mapping[str, bytes], drops: int) -> Steps[bool]:
         """Whether these are the tokens still, as far as this process has dropped tags since.

@@ -14,6 +14,7 @@ from time import monotonic
 from weakref import WeakSet
 
 from .._run.effects import ask
+from ..errors import EngineClosedError, EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,8 +128,13 @@ class Tokens:
             EngineError: The engine can't serve.
         """
         self._forget(tags)
+        new = {self.key(tag): os.urandom(_SIZE) for tag in tags}
         try:
-            yield ask(self.engine, "put", {self.key(tag): os.urandom(_SIZE) for tag in tags}, None)
+            yield ask(self.engine, "put", new, None)
+        except EngineClosedError:
+            raise
+        except EngineError:
+            yield ask(self.engine, "drop", list(new))  # it may do so when it is back
         finally:
             self._forget(tags)
             for owner in self.owners():

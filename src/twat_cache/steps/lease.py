@@ -16,7 +16,7 @@ from functools import partial
 from random import uniform
 from time import monotonic
 
-from .._run.call import STORED
+from .._run.call import STORED, UNSEEN
 from .._run.effects import Sleep
 
 TYPE_CHECKING = False
@@ -63,6 +63,8 @@ def lease(inner: Any, store: Store, leases: Leases, *, outlived: bool = False) -
             return (yield from inner(call))
         try:
             found = yield from _newer(call, store)  # who had the lease may have stored just before
+            if call.seen is UNSEEN:  # a call that computes, whatever is there, is fenced, too
+                yield from store.look(call)
             if found is None:
                 call.lease = partial(right, call, held)
                 value = yield from inner(call)

@@ -1,0 +1,209 @@
+"""An engine that is asked again if it fails at once, and not at all while it is out of order.
+
+What a call can't have is an `EngineError`, as ever, and at once while the circuit is open. But to
+forget something never fails for want of a connection: it is noted, and the engine is told before it
+is asked for anything else. So is what couldn't be put, or the value before would answer.
+"""
+
+from __future__ import annotations
+
+from random import uniform
+from time import monotonic
+from typing import Any
+
+from .._run.drive import arun, run
+from .._run.effects import Sleep, ask
+from ..errors import EngineClosedError, EngineConnectionError, EngineError, EngineTimeoutError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from .._run.drive import Steps
+    from ..engine_types import Bytes
+    from .circuit import Circuit
+
+__all__ = ["AsyncResilientEngine", "ResilientEngine"]
+
+_TRANSIENT = (EngineTimeoutError, EngineConnectionError)
+_AT_ONCE = 0.02  # seconds: what fails later has had its time
+_PAUSE = 0.01  # seconds at most before another try
+
+
+class _Resilient:
+    """What both colours share: the steps of a call."""
+
+    def __init__(self, engine: Any, circuit: Circuit) -> None:
+        self.engine = engine
+        self.circuit = circuit
+        self.capabilities = engine.capabilities._replace(pieces=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the engine has."""
+        if name.startswith("_") or name in {"engine", "circuit"}:
+            raise AttributeError(name)
+        return getattr(self.engine, name)
+
+    def _asking(self, method: str, *args: Any, attempts: int = 0) -> Steps[Any]:
+        """Asks the engine, and again if it fails at once and the method may be repeated."""
+        circuit = self.circuit
+        refusal = circuit.refusal()
+        if refusal is not None:
+            raise refusal
+        left = (attempts or circuit.attempts) - 1
+        while True:
+            start = monotonic()
+            try:
+                answer = yield ask(self.engine, method, *args)
+            except EngineClosedError:
+                raise
+            except EngineError as error:
+                is_broken = isinstance(error, EngineConnectionError)
+                if not (left and is_broken and monotonic() - start < _AT_ONCE):
+                    if method == "get" or isinstance(error, _TRANSIENT):
+                        circuit.failed(error)
+                    raise
+                left -= 1
+            else:
+                circuit.worked()
+                return answer
+            yield Sleep(uniform(0, _PAUSE))
+
+    def _putting(self, items: Mapping[str, Bytes], ttl: float | None) -> Steps[None]:
+        try:
+            yield from self._asking("put", items, ttl)
+        except EngineClosedError:
+            raise
+        except EngineError as error:
+            self.circuit.postpone(error, list(items))
+            raise
+
+    def _dropping(self, keys: Sequence[str]) -> Steps[int]:
+        try:
+            return int((yield from self._asking("drop", keys)))
+        except EngineClosedError:
+            raise
+        except EngineError as error:
+            self.circuit.postpone(error, keys)
+            return 0
+
+
+class ResilientEngine(_Resilient):
+    """An engine behind a circuit breaker. Thread-safe.
+
+    Args:
+        engine: What is asked.
+        circuit: Its circuit, which the async engine on the same place may share.
+    """
+
+    def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values, in the order of the keys."""
+        values: list[bytes | memoryview | None] = run(self._asking("get", keys))
+        return values
+
+    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values; if that fails, the engine will forget those before."""
+        run(self._putting(items, ttl))
+
+    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none; tried once."""
+        return bool(run(self._asking("add", key, value, ttl, attempts=1)))
+
+    def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys, now or when the engine is back; then it tells of none."""
+        return run(self._dropping(keys))
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys that begin so."""
+        return iter(run(self._asking("scan", prefix)))
+
+    def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value if the expected one is there; tried once."""
+        return bool(run(self._asking("swap", key, expected, value, ttl, attempts=1)))
+
+    def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now."""
+        return int(run(self._asking("touch", keys, ttl)))
+
+    def left(self, keys: Sequence[str]) -> list[float | None]:
+        """The seconds that the entries still have."""
+        left: list[float | None] = run(self._asking("left", keys))
+        return left
+
+    def close(self) -> None:
+        """Closes the engine, and asks no more whether it serves."""
+        self.circuit.end()
+        self.engine.close()
+
+    def ping(self) -> None:
+        """Returns if the engine can serve: it is asked, whatever happened before."""
+        self.engine.ping()
+
+
+class AsyncResilientEngine(_Resilient):
+    """As `ResilientEngine`, of an engine whose methods are coroutine functions."""
+
+    _twin: ResilientEngine | None = None
+
+    @property
+    def blocking(self) -> Any:
+        """The engine for those who can't await, behind the same circuit."""
+        twin = self._twin
+        if twin is None:
+            twin = self._twin = ResilientEngine(self.engine.blocking, self.circuit)
+        return twin
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values, in the order of the keys."""
+        values: list[bytes | memoryview | None] = await arun(self._asking("get", keys))
+        return values
+
+    async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values; if that fails, the engine will forget those before."""
+        await arun(self._putting(items, ttl))
+
+    async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none; tried once."""
+        return bool(await arun(self._asking("add", key, value, ttl, attempts=1)))
+
+    async def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys, now or when the engine is back; then it tells of none."""
+        return await arun(self._dropping(keys))
+
+    async def scan(self, prefix: str) -> AsyncIterator[str]:
+        """The keys that begin so."""
+        refusal = self.circuit.refusal()
+        if refusal is not None:
+            raise refusal
+        try:
+            async for key in self.engine.scan(prefix):
+                yield key
+        except _TRANSIENT as error:
+            self.circuit.failed(error)
+            raise
+
+    async def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value if the expected one is there; tried once."""
+        return bool(await arun(self._asking("swap", key, expected, value, ttl, attempts=1)))
+
+    async def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now."""
+        return int(await arun(self._asking("touch", keys, ttl)))
+
+    async def left(self, keys: Sequence[str]) -> list[float | None]:
+        """The seconds that the entries still have."""
+        left: list[float | None] = await arun(self._asking("left", keys))
+        return left
+
+    async def close(self) -> None:
+        """Closes the engine, and asks no more whether it serves."""
+        self.circuit.end()
+        await self.engine.close()
+
+    async def ping(self) -> None:
+        """Returns if the engine can serve: it is asked, whatever happened before."""
+        await self.engine.ping()

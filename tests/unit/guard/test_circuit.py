@@ -1,0 +1,339 @@
+"""An engine that is out of order costs nothing, comes back by itself, and has missed nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from functools import partial
+
+import pytest
+
+import twat_cache
+from tests.fixtures.shaky_engine import AsyncShakyEngine, ShakyEngine
+from twat_cache import (
+    Cache,
+    ConfigurationError,
+    EngineClosedError,
+    EngineConnectionError,
+    EngineError,
+    EngineTimeoutError,
+    open_engine,
+    resilient,
+    ucache,
+)
+
+AWAY = partial(EngineConnectionError, "nobody is there")
+LATE = partial(EngineTimeoutError, "it took too long")
+
+
+def until(condition, seconds=20):
+    """Waits until the background has done its work."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it didn't come to pass"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def shaky():
+    return ShakyEngine()
+
+
+@pytest.fixture
+def engine(shaky):
+    engine = resilient(shaky, probe=0.02)
+    yield engine
+    engine.close()
+
+
+def back(engine, shaky):
+    shaky.error = None
+    until(lambda: not engine.circuit.is_open)
+
+
+def test_what_fails_at_once_is_tried_once_more(engine, shaky):
+    errors = [AWAY]
+    shaky.gate = lambda method: setattr(shaky, "error", errors.pop() if errors else None)
+    engine.put({"a": b"1"}, None)
+    assert shaky.count("put") == 2
+    assert engine.get(["a"]) == [b"1"]
+    assert not engine.circuit.is_open
+
+
+@pytest.mark.parametrize("method", ["add", "swap"])
+def test_what_may_have_happened_already_is_tried_once(engine, shaky, method):
+    shaky.error = AWAY
+    args = {"add": ("a", b"1", None), "swap": ("a", None, b"1", None)}[method]
+    with pytest.raises(EngineConnectionError):
+        getattr(engine, method)(*args)
+    assert shaky.count(method) == 1
+
+
+def test_what_will_not_pass_is_tried_once(engine, shaky):
+    shaky.error = EngineError("the password is wrong")
+    with pytest.raises(EngineError, match="the password is wrong"):
+        engine.get(["a"])
+    assert shaky.count("get") == 1
+
+
+def test_after_some_failures_in_a_row_nobody_asks_it(engine, shaky):
+    shaky.error = AWAY
+    for _ in range(3):
+        with pytest.raises(EngineConnectionError, match="nobody is there"):
+            engine.get(["a"])
+    asked = shaky.count("get")
+    for _ in range(50):
+        with pytest.raises(EngineConnectionError, match="isn't asked until it does: nobody"):
+            engine.get(["a"])
+        with pytest.raises(EngineConnectionError):
+            engine.add("a", b"1", None)
+    assert shaky.count("get") == asked
+    assert shaky.count("add") == 0
+    back(engine, shaky)
+    assert engine.get(["a"]) == [None]
+
+
+def test_an_answer_between_failures_begins_the_row_anew(engine, shaky):
+    for _ in range(5):
+        shaky.error = AWAY
+        for _ in range(2):
+            with pytest.raises(EngineConnectionError):
+                engine.get(["a"])
+        shaky.error = None
+        assert engine.get(["a"]) == [None]
+    assert engine.circuit.opened == 0
+
+
+def test_a_time_out_opens_it_at_once_and_a_probe_closes_it(engine, shaky):
+    shaky.error = LATE
+    with pytest.raises(EngineTimeoutError):
+        engine.get(["a"])
+    assert engine.circuit.is_open
+    assert shaky.count("get") == 1
+    back(engine, shaky)
+    assert engine.circuit.opened == 1
+
+
+def test_a_ping_asks_whatever_happened(engine, shaky):
+    shaky.error = EngineTimeoutError("slow as ever")
+    with pytest.raises(EngineTimeoutError):
+        engine.get(["a"])
+    with pytest.raises(EngineTimeoutError, match="slow as ever"):
+        engine.ping()
+    back(engine, shaky)
+    assert engine.ping() is None
+
+
+def test_a_closed_engine_says_so_and_is_no_failure(engine, shaky):
+    engine.close()
+    for _ in range(5):
+        with pytest.raises(EngineClosedError):
+            engine.get(["a"])
+    assert not engine.circuit.is_open
+
+
+# -- what is due -----------------------------------------------------------------------------------
+
+
+def test_what_was_dropped_meanwhile_is_dropped_before_anything_is_asked(engine, shaky):
+    engine.put({"a": b"old", "b": b"old", "c": b"kept"}, None)
+    shaky.error = AWAY
+    assert engine.drop(["a"]) == 0
+    assert engine.drop(["b"]) == 0
+    assert engine.circuit.is_open
+    back(engine, shaky)
+    assert engine.get(["a", "b", "c"]) == [None, None, b"kept"]
+
+
+def test_what_could_not_be_put_leaves_nothing_older(engine, shaky):
+    engine.put({"a": b"old"}, None)
+    shaky.error = AWAY
+    with pytest.raises(EngineConnectionError):
+        engine.put({"a": b"new"}, None)
+    back(engine, shaky)
+    assert engine.get(["a"]) == [None]
+
+
+def test_what_is_due_stays_due_if_the_engine_fails_again(engine, shaky):
+    engine.put({"a": b"old"}, None)
+    shaky.error = AWAY
+    engine.drop(["a"])
+    tries = []
+
+    def fail_some_drops(method):
+        tries.extend([method] * (method == "drop"))
+        shaky.error = LATE if method == "drop" and len(tries) < 4 else None
+
+    shaky.gate, shaky.error = fail_some_drops, None
+    until(lambda: not engine.circuit.is_open)
+    assert len(tries) == 4
+    assert engine.get(["a"]) == [None]
+
+
+def test_threads_that_drop_while_it_comes_and_goes_lose_no_drop(engine, shaky):
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.is_set():
+            shaky.error = AWAY
+            time.sleep(0.001)
+            shaky.error = None
+            time.sleep(0.001)
+
+    wrong = []
+
+    def work(me):
+        for turn in range(200):
+            key = f"{me}:{turn}"
+            MAPPING_PUT(shaky, {key: b"old"}, None)
+            engine.drop([key])
+            try:
+                (found,) = engine.get([key])
+            except EngineError:
+                continue
+            if found is not None:
+                wrong.append(key)
+
+    goer = threading.Thread(target=come_and_go)
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    goer.start()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    stop.set()
+    goer.join(60)
+    back(engine, shaky)
+    assert wrong == []
+    assert list(engine.scan("")) == []
+
+
+MAPPING_PUT = ShakyEngine.__mro__[1].put
+
+
+def test_too_much_to_remember_drops_all_that_caches_have_there(shaky):
+    engine = resilient(shaky, probe=0.02, queue=3)
+    with Cache(engine, namespace="shop") as mine, Cache(engine, namespace="other") as other:
+        for n in range(5):
+            mine.set(str(n), n)
+        other.set("x", 1)
+        engine.put({"strange": b"kept"}, None)
+        shaky.error = AWAY
+        for n in range(4):
+            assert mine.delete(str(n)) is False
+        assert engine.circuit.outbox.overflows == 1
+        back(engine, shaky)
+        assert [mine.get(str(n)) for n in range(5)] == [None] * 5
+        assert other.get("x") is None
+        assert engine.get(["strange"]) == [b"kept"]
+    engine.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.thread_unsafe(reason="it forks")
+def test_a_child_of_a_fork_finds_the_engine_again(engine, shaky):
+    shaky.error = AWAY
+    engine.drop(["a"])
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            shaky.error = None
+            with pytest.raises(EngineConnectionError):
+                engine.get(["a"])
+            until(lambda: not engine.circuit.is_open)
+            code = engine.get(["a"]) != [None]
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# -- functions and stores --------------------------------------------------------------------------
+
+
+def test_a_function_is_computed_while_its_engine_is_away(engine, shaky):
+    calls = []
+
+    @ucache(engine, tags=lambda x: [f"t{x}"])
+    def f(x):
+        calls.append(x)
+        return x * 2
+
+    assert f(1) == f(1) == 2
+    shaky.error = LATE
+    asked = len(shaky.asked)
+    assert [f(1) for _ in range(20)] == [2] * 20
+    operations = {asked[0] for asked in shaky.asked[asked:]}
+    assert operations <= {"get", "ping"}
+    assert shaky.count("get") == 2 + 1 + 0
+    assert f.stats().engine_errors >= 20
+    back(engine, shaky)
+    before = len(calls)
+    assert f(1) == 2
+    assert len(calls) == before, "it was there all the time"
+    f.close()
+
+
+@pytest.mark.parametrize("how", ["invalidate", "tag", "everywhere", "clear"])
+def test_what_is_invalidated_while_it_is_away_does_not_come_back(engine, shaky, how):
+    version = [1]
+
+    @ucache(engine, tags=["t"], name=f"away by {how}")
+    def f(x):
+        return version[0]
+
+    assert f(1) == 1
+    shaky.error = AWAY
+    version[0] = 2
+    if how == "invalidate":
+        f.invalidate(1)
+    elif how == "tag":
+        Cache(engine).invalidate_tags("t")
+    elif how == "everywhere":
+        twat_cache.invalidate_tags("t")
+    else:
+        with pytest.raises(EngineError):
+            f.cache_clear()
+    back(engine, shaky)
+    assert f(1) == 2
+    f.close()
+
+
+def test_an_async_engine_and_its_blocking_twin_have_one_circuit():
+    raw = AsyncShakyEngine()
+    engine = resilient(raw, probe=0.02)
+    assert engine.blocking.circuit is engine.circuit
+
+    async def main():
+        await engine.put({"a": b"old"}, None)
+        raw.blocking.error = LATE
+        with pytest.raises(EngineTimeoutError):
+            await engine.get(["a"])
+        with pytest.raises(EngineConnectionError):
+            engine.blocking.get(["a"])
+        assert await engine.drop(["a"]) == 0
+        raw.blocking.error = None
+        await asyncio.to_thread(until, lambda: not engine.circuit.is_open)
+        assert await engine.get(["a"]) == [None]
+        await engine.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("attempts", 0), ("probe", -1.0), ("queue", "many"), ("failures", True)]
+)
+def test_a_term_that_is_no_number_is_refused(shaky, name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        resilient(shaky, **{name: value})
+
+
+def test_a_url_takes_terms_only_where_there_is_a_network(tmp_path):
+    with pytest.raises(ConfigurationError, match="failures"):
+        open_engine(f"file://{tmp_path}/store?failures=5")
