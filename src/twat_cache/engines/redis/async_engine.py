@@ -1,0 +1,230 @@
+"""The engine on a Redis or Valkey whose methods are coroutine functions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from threading import Lock
+from typing import Any
+from weakref import WeakSet
+
+from ...engine_types import Capabilities
+from ...errors import EngineClosedError
+from ..forks import leak, living
+from ..network import POOL_SIZE, TIMEOUT
+from . import commands
+from .async_lines import async_line_to
+from .engine import CLOSED, RedisEngine
+from .failures import FAILURES, says, told
+from .place import place_at, place_of
+
+if sys.version_info >= (3, 11, 3):
+    from asyncio import timeout as time_limit
+else:
+    from async_timeout import timeout as time_limit  # which redis-py needs there
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from typing import TypeVar
+
+    from ...engine_types import Bytes
+    from .async_lines import AsyncCluster, AsyncSingle
+    from .commands import Steps
+    from .place import Place
+
+    T = TypeVar("T")
+
+__all__ = ["AsyncRedisEngine"]
+
+_every: WeakSet[AsyncRedisEngine] = WeakSet()
+
+
+class _Here:
+    """What the engine has in one event loop; closed when the loop shuts down."""
+
+    def __init__(self, place: Place) -> None:
+        self.line: AsyncSingle | AsyncCluster = async_line_to(place)
+        self._end = self._until_the_end()
+
+    async def begin(self) -> None:
+        """Asks the loop to close the connections at its end."""
+        await self._end.__anext__()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._end.aclose()
+        await self.line.close()
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        line = self.line
+        try:
+            yield  # `loop.shutdown_asyncgens`, which `asyncio.run` calls, ends it here
+        finally:
+            await line.close()
+
+
+class AsyncRedisEngine:
+    """Keeps bytes in a Redis or Valkey, awaited; see `RedisEngine`.
+
+    Any number of event loops may use it, one after the other and at once: each has connections of
+    its own. A call that is cancelled closes the connection that it used.
+
+    Args:
+        client: A client of redis-py, blocking or not: its addresses, credentials and TLS are
+            taken, the connections are the engine's own, and the client is never closed.
+        timeout: How many seconds an operation may take, with all that belongs to it.
+        pool_size: How many connections there may be to one server from one event loop.
+    """
+
+    capabilities = RedisEngine.capabilities._replace(async_=True)
+
+    def __init__(
+        self, client: Any, *, timeout: float = TIMEOUT, pool_size: int = POOL_SIZE
+    ) -> None:
+        self._open(place_of(client, timeout=timeout, pool_size=pool_size))
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> AsyncRedisEngine:
+        """An engine on what the URL names; nothing is connected before the first call.
+
+        Args:
+            url: `redis://[user:password@]host[:port][/db]`, or one of the other forms.
+            options: Those that the URL may have after its question mark; they go before.
+
+        Raises:
+            ConfigurationError: The URL or an option can't be read.
+        """
+        engine = cls.__new__(cls)
+        engine._open(place_at(url, **options))
+        return engine
+
+    def _open(self, place: Place) -> None:
+        self._place = place
+        self._whole = place.kind != "cluster"
+        self._in: dict[asyncio.AbstractEventLoop, _Here] = {}
+        self._lock = Lock()
+        self._blocking: RedisEngine | None = None
+        self._closed = False
+        _every.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self._place}>"
+
+    @property
+    def blocking(self) -> RedisEngine:
+        """The engine on the same place for those who can't await; closed with this one."""
+        with self._lock:
+            if self._closed:
+                raise EngineClosedError(CLOSED)
+            if self._blocking is None:
+                self._blocking = RedisEngine.at(self._place)
+            return self._blocking
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values."""
+        return await self._run(commands.get(keys, self._whole))
+
+    async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values; one above 512 MB is left out."""
+        await self._run(commands.put(items, ttl, self._whole))
+
+    async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none."""
+        return await self._run(commands.add(key, value, ttl))
+
+    async def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys; tells how many of them were there."""
+        return await self._run(commands.drop(keys, self._whole))
+
+    async def scan(self, prefix: str) -> AsyncIterator[str]:
+        """The keys that begin so, in pages that are fetched as they are wanted."""
+        seen: set[bytes] = set()
+        for node in await self._run(commands.nodes()):
+            cursor = b""
+            while cursor != b"0":
+                cursor, found = await self._run(commands.page(node, cursor or b"0", prefix))
+                for key in commands.fresh(found, seen):
+                    yield key
+
+    async def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value, or forgets the key, if what is expected is there."""
+        return await self._run(commands.swap(key, expected, value, ttl))
+
+    async def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now; tells how many of them were there."""
+        return await self._run(commands.touch(keys, ttl))
+
+    async def left(self, keys: Sequence[str]) -> list[float | None]:
+        """The seconds that the entries still have."""
+        return await self._run(commands.left(keys))
+
+    async def ping(self) -> None:
+        """Returns if every server that has keys answers."""
+        await self._run(commands.ping())
+
+    async def close(self) -> None:
+        """Closes the connections; those of other loops when these come to it."""
+        with self._lock:
+            self._closed = True
+            every, self._in = self._in, {}
+            blocking, self._blocking = self._blocking, None
+        if blocking is not None:
+            blocking.close()
+        here = every.pop(asyncio.get_running_loop(), None)
+        for loop, there in every.items():
+            if loop.is_running():
+                asyncio.run_coroutine_threadsafe(there.close(), loop)
+        if here is not None:
+            await here.close()
+
+    async def _run(self, steps: Steps[T]) -> T:
+        if self._closed:
+            raise EngineClosedError(CLOSED)
+        line = None
+        try:
+            async with time_limit(self._place.timeout):
+                line = await self._line()
+                request = next(steps)
+                while True:
+                    request = steps.send(await line.ask(request))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        except FAILURES as error:
+            if line is not None and says(error, "READONLY"):
+                await line.forget()
+            failure, cause = told(error, self._place)
+        raise failure from cause  # out here, where it has no other context
+
+    async def _line(self) -> AsyncSingle | AsyncCluster:
+        loop = asyncio.get_running_loop()
+        here = self._in.get(loop)
+        if here is None:
+            here = _Here(self._place)
+            with self._lock:
+                if self._closed:
+                    raise EngineClosedError(CLOSED)
+                for other in [other for other in self._in if other.is_closed()]:
+                    del self._in[other]
+                self._in[loop] = here
+            await here.begin()
+        return here.line
+
+    def _renew(self) -> None:
+        leak(self._in)  # to close them here would reach into the parent's event loops
+        self._in = {}
+        self._lock = Lock()
+
+
+def _after_fork() -> None:
+    for engine in living(_every):
+        engine._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+RedisEngine.awaited = AsyncRedisEngine

@@ -1,0 +1,176 @@
+"""The ways to a Redis for those who block: to one server, or to the nodes of a cluster."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from threading import Lock
+from typing import Any
+
+from .commands import NODES
+from .failures import FAILURES
+from .pool import Pool, Talk, greet, greeting
+from .routes import Sentinels, Slots
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from ..network import Node
+    from .commands import Request
+    from .place import Place
+    from .routes import Route, Sending
+
+    T = TypeVar("T")
+
+__all__ = ["Cluster", "Single", "line_to"]
+
+
+class Pools:
+    """A pool for each node, made when it is first asked."""
+
+    def __init__(self, place: Place, *, sentinel: bool = False) -> None:
+        self._place = place
+        self._sentinel = sentinel
+        self._of: dict[Node, Pool] = {}
+        self._lock = Lock()
+
+    def run(self, route: Route[T]) -> T:
+        """Goes where the route leads."""
+        try:
+            sending = next(route)
+            while True:
+                try:
+                    answers = self._send(sending)
+                except FAILURES as error:
+                    sending = route.throw(error)
+                else:
+                    sending = route.send(answers)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    def _send(self, sending: Sending) -> list[list[Any]]:
+        talks: list[Talk] = []
+        try:
+            for node, commands in sending:
+                talks.append(Talk(self._pool(node), commands))
+            return [talk.replies() for talk in talks]
+        finally:
+            for talk in talks:
+                talk.drop()
+
+    def _pool(self, node: Node) -> Pool:
+        pool = self._of.get(node)
+        if pool is None:
+            with self._lock:
+                pool = self._of.get(node)
+                if pool is None:
+                    pool = self._made(node)
+                    self._of = {**self._of, node: pool}
+        return pool
+
+    def _made(self, node: Node) -> Pool:
+        place = self._place
+
+        def connect() -> Any:
+            return connected(place.connection(node, sentinel=self._sentinel), master=False)
+
+        return Pool(connect, place.pool_size, place.timeout)
+
+    def renew(self) -> None:
+        """Forgets all connections, as a child does after a fork."""
+        self._lock = Lock()
+        self._of = {}
+
+    def forget(self) -> None:
+        """Closes what is idle."""
+        for pool in self._of.values():
+            pool.forget()
+
+    def close(self) -> None:
+        """Closes all."""
+        for pool in self._of.values():
+            pool.close()
+
+
+class Single:
+    """The way to one server, which sentinels name if there are any."""
+
+    whole = True
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._sentinels = None
+        if place.kind == "sentinel":
+            self._sentinels = Sentinels(place.nodes, place.service)
+            self._pools = Pools(place, sentinel=True)
+        self._pool = Pool(self._connect, place.pool_size, place.timeout)
+
+    def ask(self, request: Request) -> list[Any]:
+        """The replies."""
+        if request is NODES:
+            return [None]
+        return self._pool.ask(request[0])
+
+    def _connect(self) -> Any:
+        place = self._place
+        if self._sentinels is None:
+            return connected(place.connection(place.nodes[0]), master=False)
+        node = self._pools.run(self._sentinels.master())
+        return connected(place.connection(node), master=True)
+
+    def renew(self) -> None:
+        """Forgets all connections, as a child does after a fork."""
+        self._pool.renew()
+        if self._sentinels is not None:
+            self._pools.renew()
+
+    def forget(self) -> None:
+        """Closes what is idle, since the server isn't what it was."""
+        self._pool.forget()
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._pool.close()
+        if self._sentinels is not None:
+            self._pools.close()
+
+
+class Cluster(Pools):
+    """The ways to the nodes of a cluster."""
+
+    whole = False
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._slots = Slots(place.nodes)
+
+    def ask(self, request: Request) -> list[Any]:
+        """The replies."""
+        return self.run(self._slots.route(request))
+
+    def forget(self) -> None:
+        """Closes what is idle, and learns anew who has what."""
+        self._slots.known = False
+        super().forget()
+
+
+def line_to(place: Place) -> Single | Cluster:
+    """The way to a place."""
+    return Cluster(place) if place.kind == "cluster" else Single(place)
+
+
+def connected(connection: Any, *, master: bool) -> Any:
+    """The connection, which has greeted the server."""
+    try:
+        connection.connect()
+        connection.send_command(*greeting(master=master), check_health=False)
+        try:
+            reply = connection.read_response()
+        except FAILURES as error:
+            reply = error
+        greet(reply, master=master)
+    except BaseException:
+        with suppress(*FAILURES):
+            connection.disconnect()
+        raise
+    return connection
