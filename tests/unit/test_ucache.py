@@ -643,6 +643,11 @@ def test_the_near_value_is_forgotten_also_when_the_engine_can_not_serve(tc):
                 raise tc.EngineError("it can't be reached")
             return super().get(keys)
 
+        def drop(self, keys):
+            if self.is_down:
+                raise tc.EngineError("it can't be reached")
+            return super().drop(keys)
+
     engine = Down()
     answers = iter(["old", "new"])
 
@@ -654,6 +659,26 @@ def test_the_near_value_is_forgotten_also_when_the_engine_can_not_serve(tc):
     engine.is_down = True
     with pytest.raises(tc.EngineError, match="it can't be reached"):
         f.invalidate(1)
+    assert f(1) == "new"
+    f.close()
+
+
+def test_what_can_not_be_read_can_be_invalidated(tc):
+    class Illegible(type(tc.open_engine("mapping:"))):
+        is_illegible = False
+
+        def get(self, keys):
+            if self.is_illegible:
+                raise tc.EngineError("a bad block")
+            return super().get(keys)
+
+    engine = Illegible()
+    f = tc.ucache(engine, name="illegible")(lambda x: next(answers))
+    answers = iter(["old", "new"])
+    assert f(1) == "old"
+    engine.is_illegible = True
+    assert f.invalidate(1) is False
+    engine.is_illegible = False
     assert f(1) == "new"
     f.close()
 

@@ -9,8 +9,7 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
-from ...engine_types import Capabilities
-from ...errors import EngineClosedError
+from ...errors import EngineClosedError, EngineError
 from ..forks import leak, living
 from ..network import POOL_SIZE, TIMEOUT
 from . import commands
@@ -20,9 +19,9 @@ from .failures import FAILURES, says, told
 from .place import place_at, place_of
 
 if sys.version_info >= (3, 11, 3):
-    from asyncio import timeout as time_limit
+    from asyncio import timeout as time_limit  # type: ignore[attr-defined, unused-ignore]
 else:
-    from async_timeout import timeout as time_limit  # which redis-py needs there
+    from async_timeout import timeout as time_limit  # redis-py needs it there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,6 +183,8 @@ class AsyncRedisEngine:
     async def _run(self, steps: Steps[T]) -> T:
         if self._closed:
             raise EngineClosedError(CLOSED)
+        failure: EngineError
+        cause: BaseException | None
         line = None
         try:
             async with time_limit(self._place.timeout):

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias, TypeVar
 
 from redis.exceptions import NoScriptError
 
-from ..network import Node
 from .failures import checked
 
 TYPE_CHECKING = False
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...engine_types import Bytes
+    from ..network import Node
 
 __all__ = ["NODES", "Command", "Request", "Steps", "key_of"]
 
@@ -127,10 +127,8 @@ def drop(keys: Sequence[str], whole: bool) -> Steps[int]:
 def swap(key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None) -> Steps[bool]:
     """Stores the value, or forgets the key, if what is expected is there."""
     milliseconds = _milliseconds(ttl)
-    if value is None or milliseconds == 0:
-        ending = b""
-    else:
-        ending = b"%d" % (milliseconds or 0)
+    forgets = value is None or milliseconds == 0
+    ending = b"" if forgets else b"%d" % (milliseconds or 0)
     arguments = (b"1", named(key), b"0" if expected is None else b"1", expected or b"", ending)
     command = (b"EVALSHA", _SWAP_NAME, *arguments, value or b"")
     (reply,) = yield [command], None

@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ...engine_types import Capabilities
-from ...errors import EngineClosedError
+from ...errors import EngineClosedError, EngineError
 from ..forks import living
 from ..network import POOL_SIZE, TIMEOUT
 from . import commands
@@ -137,6 +137,8 @@ class RedisEngine:
     def _run(self, steps: Steps[T]) -> T:
         if self._closed:
             raise EngineClosedError(CLOSED)
+        failure: EngineError
+        cause: BaseException | None
         try:
             request = next(steps)
             while True:

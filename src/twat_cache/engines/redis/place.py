@@ -179,7 +179,8 @@ def place_of(client: Any, **options: Any) -> Place:
     """
     if isinstance(client, (redis.RedisCluster, redis.asyncio.RedisCluster)):
         manager = client.nodes_manager
-        given = getattr(manager, "connection_kwargs", None) or client.connection_kwargs
+        owner: Any = manager if hasattr(manager, "connection_kwargs") else client
+        given = owner.connection_kwargs
         found = manager.startup_nodes.values()
         nodes = tuple(Node(str(node.host), int(node.port)) for node in found)
         secure = given.get("connection_class") is redis.asyncio.SSLConnection or bool(
@@ -194,8 +195,8 @@ def place_of(client: Any, **options: Any) -> Place:
         )
     given, kind = pool.connection_kwargs, pool.connection_class
     secure = issubclass(kind, (redis.SSLConnection, redis.asyncio.SSLConnection))
-    if (manager := getattr(pool, "sentinel_manager", None)) is not None:
-        others = [sentinel.connection_pool.connection_kwargs for sentinel in manager.sentinels]
+    if (sentinels := getattr(pool, "sentinel_manager", None)) is not None:
+        others = [known.connection_pool.connection_kwargs for known in sentinels.sentinels]
         return Place(
             "sentinel",
             tuple(Node(str(other["host"]), int(other["port"])) for other in others),

@@ -19,7 +19,7 @@ from threading import Condition
 from time import monotonic
 from typing import Any
 
-from redis.exceptions import ConnectionError, NoPermissionError, RedisError, ResponseError
+from redis import exceptions as theirs
 
 from .failures import FAILURES, Busy
 
@@ -49,10 +49,10 @@ def greeting(*, master: bool) -> Command:
 
 def greet(reply: Any, *, master: bool) -> None:
     """Hears whether it is a Redis that can serve, and, if it must be, a master."""
-    if isinstance(reply, RedisError) and not isinstance(reply, NoPermissionError):
+    if isinstance(reply, theirs.RedisError) and not isinstance(reply, theirs.NoPermissionError):
         raise reply
     if master and isinstance(reply, list) and reply[:1] != [b"master"]:
-        raise ConnectionError("READONLY it is no master, or not any more")
+        raise theirs.ConnectionError("READONLY it is no master, or not any more")
 
 
 class Talk:
@@ -78,7 +78,7 @@ class Talk:
             for _ in range(self._number):
                 try:
                     replies.append(connection.read_response())
-                except ResponseError as error:
+                except theirs.ResponseError as error:
                     replies.append(error)
         except BaseException as error:
             self.drop(error)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
+from redis import exceptions as theirs
 from redis.crc import key_slot
-from redis.exceptions import ClusterDownError, ConnectionError
 
 from ..network import Node
 from .commands import NODES, key_of
@@ -45,14 +45,14 @@ class Seeds:
                 ((reply,),) = yield [(node, [command])]
                 if reply is not None:
                     return node, checked([reply])[0]
-            except ConnectionError:
+            except theirs.ConnectionError:
                 if turn == len(self._nodes) - 1:
                     raise
             except FAILURES:  # there is no time left for the others; they come first next time
                 self._next()
                 raise
             self._next()
-        raise ConnectionError("no such service")
+        raise theirs.ConnectionError("no such service")
 
     def prefer(self, nodes: Sequence[Node]) -> None:
         """Asks these, too."""
@@ -139,7 +139,7 @@ class Slots:
     def _node(self, command: Command) -> Node:
         slot = key_slot(key_of(command))
         if (node := self._of.get(slot)) is None:
-            raise ClusterDownError(f"nobody serves slot {slot}")
+            raise theirs.ClusterDownError(f"nobody serves slot {slot}")
         return node
 
     def _learn(self) -> Route[None]:
