@@ -69,6 +69,16 @@ NEEDS = {
     "engines.memcached": "pymemcache",
     "engines.memcached.engine": "pymemcache",
     "engines.memcached.server": "pymemcache",
+    "engines.redis": "redis",
+    "engines.redis.async_engine": "redis",
+    "engines.redis.async_lines": "redis",
+    "engines.redis.commands": "redis",
+    "engines.redis.engine": "redis",
+    "engines.redis.failures": "redis",
+    "engines.redis.lines": "redis",
+    "engines.redis.place": "redis",
+    "engines.redis.pool": "redis",
+    "engines.redis.routes": "redis",
 }
 """Modules that can't be imported without a library that is optional."""
 
