@@ -34,6 +34,8 @@ _BUILT_IN = {
     "memcache": "memcached:MemcachedEngine",
     "memcached": "memcached:MemcachedEngine",
     "null": "null:NullEngine",
+    "postgres": "postgresql:PostgresqlEngine",
+    "postgresql": "postgresql:PostgresqlEngine",
     "redis": "redis:RedisEngine",
     "redis+cluster": "redis:RedisEngine",
     "redis+sentinel": "redis:RedisEngine",

@@ -1,0 +1,124 @@
+"""What drives a talk with the server: a thread that blocks, or a task of an event loop.
+
+A talk is a generator. It yields a socket and what it waits for there, is sent what came true, and
+returns its result. So it is written once, and neither knows who waits for it nor for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["READ", "WRITE", "Talk", "arun", "is_readable", "run"]
+
+T = TypeVar("T")
+
+READ = 1
+WRITE = 2
+
+Talk: TypeAlias = "Generator[tuple[int, int], int, T]"
+
+
+def run(talk: Talk[T], deadline: float) -> T:
+    """What the talk comes to; this thread waits for it.
+
+    Raises:
+        TimeoutError: The deadline, by `time.monotonic`, has passed; the talk is cut off.
+    """
+    try:
+        socket, want = next(talk)
+        while True:
+            socket, want = talk.send(_wait(socket, want, deadline))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    except BaseException:
+        talk.close()  # at once, not when nobody holds the traceback any more
+        raise
+
+
+async def arun(talk: Talk[T], deadline: float) -> T:
+    """As `run`; this task waits for it."""
+    try:
+        socket, want = next(talk)
+        while True:
+            socket, want = talk.send(await _aready(socket, want, deadline))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    except BaseException:
+        talk.close()  # at once, not when nobody holds the traceback any more
+        raise
+
+
+def is_readable(socket: int) -> bool:
+    """Whether something has come that nobody has read, the end of the connection included."""
+    return bool(_ready(socket, READ, 0))
+
+
+def _wait(socket: int, want: int, deadline: float) -> int:
+    while not (found := _ready(socket, want, max(0.0, deadline - monotonic()))):
+        if monotonic() >= deadline:
+            raise TimeoutError
+    return found
+
+
+if hasattr(select, "poll"):
+
+    def _ready(socket: int, want: int, seconds: float) -> int:
+        poll = select.poll()
+        poll.register(socket, _MASKS[want])
+        found = poll.poll(seconds * 1e3)  # rounded up to whole milliseconds
+        if not found:
+            return 0
+        came = found[0][1]
+        ready = (READ if came & ~select.POLLOUT else 0) | (WRITE if came & select.POLLOUT else 0)
+        return ready & want or want  # what went wrong is told by whoever reads or writes
+
+    _MASKS = {
+        READ: select.POLLIN,
+        WRITE: select.POLLOUT,
+        READ | WRITE: select.POLLIN | select.POLLOUT,
+    }
+
+else:  # Windows
+
+    def _ready(socket: int, want: int, seconds: float) -> int:
+        one, none = (socket,), ()
+        reads, writes, fails = select.select(
+            one if want & READ else none, one if want & WRITE else none, one, seconds
+        )
+        if fails:
+            return want
+        return (READ if reads else 0) | (WRITE if writes else 0)
+
+
+async def _aready(socket: int, want: int, deadline: float) -> int:
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[int] = loop.create_future()
+    if want & READ:
+        loop.add_reader(socket, _wake, woken, READ)
+    if want & WRITE:
+        loop.add_writer(socket, _wake, woken, WRITE)
+    timer = loop.call_later(max(0.0, deadline - monotonic()), _wake, woken, 0)
+    try:
+        found = await woken
+    finally:
+        timer.cancel()
+        if want & READ:
+            loop.remove_reader(socket)
+        if want & WRITE:
+            loop.remove_writer(socket)
+    if not found:
+        raise TimeoutError
+    return found
+
+
+def _wake(woken: asyncio.Future[int], what: int) -> None:
+    if not woken.done():
+        woken.set_result(what)
