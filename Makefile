@@ -23,7 +23,9 @@ LIBRARY := $(shell find src -name '*.py' -o -name py.typed) setup.py pyproject.t
 SPREAD := -n $(JOBS) --dist loadgroup --max-worker-restart=0
 # Stores that are killed, damaged and filled up: in processes of their own, and once, since cores don't matter there.
 TROUBLE := $(foreach t,crash failures forks safety soak stampede,tests/integration/test_$(t).py)
-APART := -m "not alone" $(SPREAD) $(TROUBLE:%=--ignore=%)
+# Tests that start real servers: once as well, and by themselves, since they wait for answers.
+SERVERS := tests/servers
+APART := -m "not alone" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS))
 
 # Each test in four threads at once; test_threads and test_interrupted start threads themselves.
 PARALLEL := --parallel-threads=4 -k "not pure" tests/unit/core/test_store.py \
@@ -65,14 +67,15 @@ types: $(VENV)/.lint $(VENV)/.core ## mypy --strict on the library, mypy and pyr
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: test-cores
-test-cores: $(VENV)/.core $(VENV)/.test ## the suite, both cores side by side
+test-cores: $(VENV)/.core $(VENV)/.test $(VENV)/.test-servers servers ## the suite, both cores side by side
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ] # 5: PYTEST_ARGS chose none of them
 	$(BIN)/python -m pytest -m "not alone" $(SPREAD) $(TROUBLE) $(PYTEST_ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --max-worker-restart=0 $(SERVERS) $(PYTEST_ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
 
 .PHONY: test-pure
 test-pure: $(PURE)/.library ## the suite on an installation that was built without the extension
-	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" $(SPREAD) $(TROUBLE:%=--ignore=%) $(PYTEST_ARGS)
+	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS)) $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: ## the suite on every Python found (PYTHONS="…"), and FREETHREADED=path
@@ -89,6 +92,10 @@ test-free: $(VENV)/.core $(VENV)/.test $(VENV)/.test-free # on a free-threaded P
 	$(BIN)/python -c 'import twat_cache, sys; assert not sys._is_gil_enabled(); print("GIL: off;", twat_cache.core_info())'
 	PYTHON_GIL=0 $(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
 	PYTHON_GIL=0 $(BIN)/python -m pytest $(PARALLEL)
+
+.PHONY: servers
+servers: ## install what tests/servers starts, where apt-get may (root, or sudo without a password)
+	@tests/servers/install
 
 .PHONY: bench
 bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers: hits, misses, policies, stores
@@ -109,7 +116,7 @@ docs: $(VENV)/.core $(VENV)/.docs ## the site, into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: cover
-cover: $(VENV)/.core $(VENV)/.test $(VENV)/.cover ## which lines of the library the suite runs
+cover: $(VENV)/.core $(VENV)/.test $(VENV)/.test-servers $(VENV)/.cover ## which lines of the library the suite runs
 	$(BIN)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: clean

@@ -217,5 +217,5 @@ def test_the_version_stands_in_one_place(unpacked, tmp_path):
     needed = metadata.get_all("Requires-Dist")
     assert [n for n in needed if "extra ==" not in n] == ["msgpack>=1.1", "platformdirs>=4"]
     declared = (ROOT / "pyproject.toml").read_text().split("[project.optional-dependencies]")[1]
-    extras = re.findall(r"^([a-z]+) = \[", declared.split("\n[")[0], re.MULTILINE)
+    extras = re.findall(r"^([a-z0-9]+) = \[", declared.split("\n[")[0], re.MULTILINE)
     assert sorted(metadata.get_all("Provides-Extra")) == sorted(extras)
