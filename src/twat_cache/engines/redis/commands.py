@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from redis.exceptions import NoScriptError
 
-from .failures import checked
+from .failures import checked, says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def get(keys: Sequence[str], whole: bool) -> Steps[list[bytes | memoryview | Non
     """The values."""
     names = [named(key) for key in keys]
     if not whole or len(names) == 1:
-        return checked((yield [(b"GET", name) for name in names], None))
+        replies = yield [(b"GET", name) for name in names], None
+        # MGET, too, takes what is no text, and so isn't ours, for nothing
+        return checked([None if says(reply, "WRONGTYPE") else reply for reply in replies])
     found: list[bytes | memoryview | None] = []
     for values in checked((yield _together(b"MGET", names), None)):
         found += values

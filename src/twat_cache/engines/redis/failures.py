@@ -76,7 +76,7 @@ def _told(error: BaseException, place: Place, quotable: bool) -> EngineError:
             " larger pool_size= allows more at once"
         )
     if isinstance(error, (theirs.TimeoutError, TimeoutError, asyncio.TimeoutError)):
-        tls = "; does it speak TLS?" if place.secure else ""
+        tls = "; is it a port for TLS? A Redis without stays silent" if place.secure else ""
         return EngineTimeoutError(f"{place} gave no answer within timeout={place.timeout} s{tls}")
     if isinstance(error, (theirs.AuthenticationError, theirs.AuthorizationError)):
         return EngineError(
@@ -100,7 +100,7 @@ def _told(error: BaseException, place: Place, quotable: bool) -> EngineError:
     if "DB index is out of range" in words or "invalid DB index" in words:
         return EngineError(f"{place}: the server has no database {place.db}")
     if words.startswith(("MOVED", "ASK", "CROSSSLOT")):
-        return EngineError(f"{place} is a node of a cluster; its URL is redis+cluster://{place}")
+        return EngineError(f"{place} is a node of a cluster; its URL is redis+cluster://host:port")
     if "cluster support disabled" in words:
         return EngineError(f"{place} is no node of a cluster; its URL is redis://host:port/db")
     if isinstance(error, (theirs.ConnectionError, OSError)):
@@ -124,7 +124,9 @@ def _unreached(error: BaseException, place: Place) -> EngineError:
     }:  # fmt: skip
         return EngineError(f"{place} doesn't speak TLS; without it the URL begins with redis://")
     if isinstance(origin, ssl.SSLError):
-        return EngineConnectionError(f"{place}: TLS failed ({origin.reason or 'cut off'})")
+        return EngineConnectionError(
+            f"{place}: TLS failed ({origin.reason or 'cut off'}); is it a port for TLS?"
+        )
     if isinstance(origin, ConnectionRefusedError):
         return EngineConnectionError(f"{place} refused the connection; does a server listen there?")
     if isinstance(origin, socket.gaierror):

@@ -52,7 +52,7 @@ class Seeds:
                 self._next()
                 raise
             self._next()
-        raise theirs.ConnectionError("no such service")
+        raise theirs.RedisError("the sentinels know no such service")
 
     def prefer(self, nodes: Sequence[Node]) -> None:
         """Asks these, too."""
