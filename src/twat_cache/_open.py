@@ -33,6 +33,8 @@ _BUILT_IN = {
     "mapping": "mapping:MappingEngine",
     "memcache": "memcached:MemcachedEngine",
     "memcached": "memcached:MemcachedEngine",
+    "memcache": "memcached:MemcachedEngine",
+    "memcached": "memcached:MemcachedEngine",
     "null": "null:NullEngine",
     "postgres": "postgresql:PostgresqlEngine",
     "postgresql": "postgresql:PostgresqlEngine",

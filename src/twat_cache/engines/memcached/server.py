@@ -1,0 +1,372 @@
+"""One memcached server: its connections, and what its errors mean.
+
+The protocol is pymemcache's. Its pool isn't used, since it raises where one should wait for a
+connection, nor are its time-outs, which begin anew with each step. A connection asks for the
+server's version before anything else: to another kind of server, a value that is sent would be
+commands.
+
+With others beside it, a server that is away isn't asked for a while. What couldn't be written or
+dropped meanwhile is forgotten as soon as it is back, before anything else is asked of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+from collections import deque
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from ...errors import (
+    EngineConnectionError,
+    EngineError,
+    EngineNotAvailableError,
+    EngineTimeoutError,
+)
+from ..forks import ForkSafeLock, living
+
+try:
+    from pymemcache.client.base import Client
+    from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
+except ImportError as error:
+    raise EngineNotAvailableError(
+        "the engine memcached needs its library: pip install 'twat-cache[memcached]'"
+    ) from error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ..network import Node
+
+    T = TypeVar("T")
+
+__all__ = ["Connection", "Server"]
+
+_KEYS = 1_000  # in one go: the answers must find room while the commands are still being sent
+_BYTES = 1 << 20
+_MOST_DUE = 100_000  # names that are kept to be forgotten; about 10 MB
+
+_every: WeakSet[Server] = WeakSet()
+
+
+class Connection(Client):  # type: ignore[misc]
+    """A connection whose calls end by its deadline."""
+
+    deadline = 0.0
+
+    def fetch(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values that are there."""
+        self.bound()
+        found: dict[bytes, bytes] = self.get_many(names[:_KEYS])
+        for start in range(_KEYS, len(names), _KEYS):
+            self.bound()
+            found.update(self.get_many(names[start : start + _KEYS]))
+        return found
+
+    def pipeline(self, name: bytes, commands: Sequence[bytes]) -> list[bytes]:
+        """The answers to commands that are sent one after the other without waiting."""
+        answers: list[bytes] = []
+        for chunk in _chunks(commands):
+            self.bound()
+            answers += self._misc_cmd(chunk, name, False)
+        return answers
+
+    def bound(self) -> None:
+        """Lets the next step take what is left of the time."""
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("there was no time left")
+        if self.sock is None:
+            self.connect_timeout = self.timeout = left
+        else:
+            self.sock.settimeout(left)
+
+    def _raise_errors(self, line: bytes, name: bytes) -> None:
+        """What couldn't be stored is an answer like others, and the connection stays in step."""
+        if not (line.startswith(b"SERVER_ERROR") and name in {b"set", b"add", b"cas"}):
+            super()._raise_errors(line, name)
+
+
+class Server:
+    """The connections to one server.
+
+    Args:
+        node: Host and port.
+        login: User and password, with a space between them.
+        tls: How to encrypt; None is not at all.
+        timeout: Seconds that a call may take, from waiting for a connection to the last answer.
+        pool_size: How many connections there may be.
+        rest: Seconds for which it isn't asked if it is away.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        login: str | None,
+        tls: ssl.SSLContext | None,
+        timeout: float,
+        pool_size: int,
+        rest: float,
+    ) -> None:
+        self.node = node
+        self.limit: int | None = None
+        """The length of a value from which on the server takes none; None is not known yet."""
+        self._login = login
+        self._tls = tls
+        self._timeout = timeout
+        self._size = pool_size
+        self._rest = rest
+        self._awake = 0.0  # from when on it is asked
+        self._is_away = False
+        self._due: dict[bytes, None] = {}  # what is to be forgotten before anything else
+        self._lock = ForkSafeLock()
+        self._closed = False
+        self._begin()
+        _every.add(self)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was away a moment ago and isn't asked."""
+        return monotonic() < self._awake
+
+    def call(self, work: Callable[..., T], *args: Any) -> T:
+        """What the work comes to with a connection, which it has for itself.
+
+        Raises:
+            EngineError: It failed, for a reason that the message names.
+        """
+        now = monotonic()
+        if now < self._awake:
+            raise EngineConnectionError(
+                f"the memcached at {self.node} was away a moment ago; it is asked again after"
+                f" {self._rest:g} s"
+            )
+        deadline = now + self._timeout
+        permits = self._permits
+        try:
+            permits.get(True, self._timeout)
+        except Empty:
+            raise EngineTimeoutError(
+                f"all {self._size} connections to the memcached at {self.node} were in use for"
+                f" {self._timeout:g} s; allow more by pool_size="
+            ) from None
+        connection = None
+        try:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect(deadline)
+            connection.deadline = deadline
+            connection.bound()
+            if self._due:
+                self._settle(connection)
+            result = work(connection, *args)
+        except BaseException as error:
+            if connection is not None:
+                self._forget(connection)
+            if isinstance(error, EngineError) or not isinstance(error, Exception):
+                raise
+            raise self._failed(error) from error
+        else:
+            self._is_away = False
+            self._idle.append(connection)
+            if self._closed:
+                self._leave_idle()
+            return result
+        finally:
+            permits.put(None)
+
+    def owe(self, names: Iterable[bytes]) -> bool:
+        """Whether the server will forget the names before it is asked for anything else.
+
+        It won't if they are too many to be kept.
+        """
+        with self._lock:
+            self._due.update(dict.fromkeys(names))
+            return len(self._due) <= _MOST_DUE
+
+    def _settle(self, connection: Connection) -> None:
+        with self._lock:  # others must wait, or they would get what is to be forgotten
+            commands = [b"delete %b\r\n" % name for name in self._due]
+            connection.pipeline(b"delete", commands)
+            self._due.clear()
+
+    def close(self) -> None:
+        """Closes what isn't in use, and the rest when it is given back."""
+        self._closed = True
+        self._leave_idle()
+
+    def __del__(self) -> None:
+        self._end()
+
+    def _begin(self) -> None:
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._size):
+            self._permits.put(None)
+        self._idle: deque[Connection] = deque()
+        self._made: set[Connection] = set()
+
+    def _end(self) -> None:
+        for connection in list(self._made):
+            connection.close()
+
+    def _after_fork(self) -> None:
+        """A child leaves its parent's connections to it; to close its own ends breaks none."""
+        self._end()
+        self._begin()
+
+    def _connect(self, deadline: float) -> Connection:
+        """A connection to a server that has said that it is a memcached.
+
+        Of a host's addresses the first that answers is taken; pymemcache would try one only.
+        """
+        failure = OSError("the name has no address")
+        try:
+            host, port = self.node
+            for *_, place in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+                try:
+                    return self._greet((str(place[0]), port), deadline)
+                except OSError as error:
+                    failure = error
+            raise failure
+        except OSError as error:
+            self._rest_after(error)
+            raise self._failed(error) from error
+
+    def _rest_after(self, error: Exception) -> None:
+        if not self._rest:
+            return
+        self._awake = monotonic() + self._rest
+        if not self._is_away:
+            self._is_away = True
+            _log.warning(
+                "the memcached at %s is away, and its keys aren't cached until it is back: %r",
+                self.node,
+                error,
+            )
+
+    def _greet(self, address: tuple[str, int], deadline: float) -> Connection:
+        tls = None if self._tls is None else _Named(self._tls, self.node.host)
+        connection = Connection(
+            address, serde=_BYTES_ONLY, no_delay=True, default_noreply=False, tls_context=tls
+        )
+        connection.deadline = deadline
+        self._made.add(connection)
+        try:
+            connection.bound()
+            if self._login is not None:
+                connection.set("login", self._login.encode("utf-8"))
+                connection.bound()
+            connection.version()
+            if self.limit is None:
+                connection.bound()
+                settings = connection.stats("settings")
+                self.limit = int(settings.get(b"item_size_max") or _UNLIMITED)
+        except BaseException:
+            self._forget(connection)
+            raise
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        connection.close()
+        self._made.discard(connection)
+
+    def _leave_idle(self) -> None:
+        while self._idle:
+            try:
+                self._forget(self._idle.pop())
+            except IndexError:  # another thread has just taken the last one
+                return
+
+    def _failed(self, error: Exception) -> EngineError:
+        """What the library's error means."""
+        where = f"the memcached at {self.node}"
+        if isinstance(error, TimeoutError):
+            self._rest_after(error)
+            return EngineTimeoutError(
+                f"{where} didn't answer within {self._timeout:g} s; more time is given by timeout="
+            )
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            return EngineError(
+                f"no TLS with {where} ({error.reason or error}); give tls= only for a server that"
+                " speaks it, and a context that trusts its certificate"
+            )
+        if isinstance(error, (OSError, MemcacheUnexpectedCloseError)):
+            self._leave_idle()  # they are most likely broken, too
+            reason = "the connection broke" if not isinstance(error, OSError) else str(error)
+            return EngineConnectionError(
+                f"{where} can't be reached: {reason}; see whether it runs and the port is right"
+            )
+        text = _said(error)
+        if "auth" in text:
+            return EngineError(
+                f"{where} wants a user and a password that it knows: memcached://user:password@…"
+                f" (it said: {text})"
+            )
+        return EngineError(
+            f"{where} failed, or it is no memcached: {type(error).__name__}: {text};"
+            " see what listens on the port"
+        )
+
+
+class _BytesOnly:
+    """Leaves values as they are."""
+
+    def serialize(self, _: bytes, value: bytes) -> tuple[bytes, int]:
+        return value, 0
+
+    def deserialize(self, _: bytes, value: bytes, __: int) -> bytes:
+        return value
+
+
+class _Named:
+    """Begins TLS with the name of the host, where pymemcache has an address."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._context = context
+        self._host = host
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str) -> ssl.SSLSocket:
+        del server_hostname
+        return self._context.wrap_socket(sock, server_hostname=self._host)
+
+
+_log = logging.getLogger("twat_cache")
+_BYTES_ONLY = _BytesOnly()
+_UNLIMITED = 1 << 62
+
+
+def _chunks(commands: Sequence[bytes]) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size = 0
+    for command in commands:
+        if chunk and (len(chunk) >= _KEYS or size + len(command) > _BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(command)
+        size += len(command)
+    if chunk:
+        yield chunk
+
+
+def _said(error: Exception) -> str:
+    """What the server answered; nothing of what it was sent."""
+    if isinstance(error, MemcacheError) and error.args:
+        said = error.args[0]
+        return said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
+    return str(error)
+
+
+def _after_fork() -> None:
+    for server in living(_every):
+        server._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
