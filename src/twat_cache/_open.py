@@ -33,8 +33,6 @@ _BUILT_IN = {
     "mapping": "mapping:MappingEngine",
     "memcache": "memcached:MemcachedEngine",
     "memcached": "memcached:MemcachedEngine",
-    "memcache": "memcached:MemcachedEngine",
-    "memcached": "memcached:MemcachedEngine",
     "null": "null:NullEngine",
     "postgres": "postgresql:PostgresqlEngine",
     "postgresql": "postgresql:PostgresqlEngine",
