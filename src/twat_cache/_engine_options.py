@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._recipe import Recipe
+from ._run.tally import kind_of
 from .errors import ConfigurationError, refused
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def refuse_async(tiers: Tiers, what: str) -> None:
         ConfigurationError: The engine's methods are coroutine functions.
     """
     if tiers.far is not None and tiers.far.capabilities.async_:
-        kind = type(tiers.far).__name__
+        kind = kind_of(tiers.far)
         raise ConfigurationError(f"the methods of a {kind} are coroutine functions, so {what}")
 
 

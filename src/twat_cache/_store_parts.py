@@ -11,7 +11,7 @@ from ._keys.digests import digest_of_own
 from ._path import Path
 from ._recipe import Recipe
 from ._registry import forget_store, note_store
-from ._run.tally import Tally
+from ._run.tally import Tally, kind_of
 from ._store_of import as_decided, engine_store, escaped, lasting, leases_of
 from ._stores.tier_shelf import TierShelf
 from ._tables import memory_shelf, near_shelf, tags_of_a_call
@@ -177,7 +177,7 @@ class Parts:
     def __repr__(self) -> str:
         kinds = ["memory"] * self._tiers.near
         if self._tiers.far is not None:
-            kinds.append(type(self._tiers.far).__name__)
+            kinds.append(kind_of(self._tiers.far))
         return f"<{type(self).__name__} in {' before '.join(kinds)}>"
 
 

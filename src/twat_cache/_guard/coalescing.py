@@ -38,13 +38,13 @@ class _Passing:
     """Passes on to the engine all but `get`."""
 
     def __init__(self, engine: Any) -> None:
-        self.engine = engine
+        self.guarded = engine
         self.capabilities = engine.capabilities
 
     def __getattr__(self, name: str) -> Any:
-        if name == "engine":
+        if name == "guarded":
             raise AttributeError(name)
-        return getattr(self.engine, name)
+        return getattr(self.guarded, name)
 
 
 # -- blocking --------------------------------------------------------------------------------------
@@ -110,12 +110,12 @@ class CoalescingEngine(_Passing):
         error: BaseException | None = None
         try:
             if not crew:
-                values: Values = self.engine.get(keys)
+                values: Values = self.guarded.get(keys)
                 return values
             every = dict.fromkeys(keys)
             for one in crew:
                 every.update(dict.fromkeys(one.keys))
-            found = dict(zip(every, self.engine.get(list(every)), strict=True))
+            found = dict(zip(every, self.guarded.get(list(every)), strict=True))
             for one in crew:
                 one.values = [found[key] for key in one.keys]
             return [found[key] for key in keys]
@@ -190,14 +190,14 @@ class AsyncCoalescingEngine(_Passing):
         """The engine for those who can't await, with the same circuit."""
         twin = self._blocking
         if twin is None:
-            twin = self._blocking = CoalescingEngine(self.engine.blocking)
+            twin = self._blocking = CoalescingEngine(self.guarded.blocking)
         return twin
 
     async def get(self, keys: Sequence[str]) -> Values:
         """The values, in the order of the keys."""
         loop = running_loop()
         if loop is None:  # another library's
-            values: Values = await self.engine.get(keys)
+            values: Values = await self.guarded.get(keys)
             return values
         batch = self._batches.get(loop)
         if batch is None or len(batch.keys) + len(keys) > _MOST:
@@ -217,7 +217,7 @@ class AsyncCoalescingEngine(_Passing):
 
     async def _fetch(self, batch: _Batch) -> None:
         try:
-            found = dict(zip(batch.keys, await self.engine.get(list(batch.keys)), strict=True))
+            found = dict(zip(batch.keys, await self.guarded.get(list(batch.keys)), strict=True))
         except Exception as error:
             for _, future in batch.waiting:
                 if not future.done():

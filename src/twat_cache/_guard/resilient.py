@@ -34,15 +34,15 @@ class _Resilient:
     """What both colours share: the steps of a call."""
 
     def __init__(self, engine: Any, circuit: Circuit) -> None:
-        self.engine = engine
+        self.guarded = engine
         self.circuit = circuit
         self.capabilities = engine.capabilities._replace(pieces=False)
 
     def __getattr__(self, name: str) -> Any:
         """What else the engine has."""
-        if name.startswith("_") or name in {"engine", "circuit"}:
+        if name.startswith("_") or name in {"guarded", "circuit"}:
             raise AttributeError(name)
-        return getattr(self.engine, name)
+        return getattr(self.guarded, name)
 
     def _asking(self, method: str, *args: Any, attempts: int = 0) -> Steps[Any]:
         """Asks the engine, and again if it fails at once and the method may be repeated."""
@@ -54,7 +54,7 @@ class _Resilient:
         while True:
             start = monotonic()
             try:
-                answer = yield ask(self.engine, method, *args)
+                answer = yield ask(self.guarded, method, *args)
             except EngineClosedError:
                 raise
             except EngineError as error:
@@ -135,11 +135,11 @@ class ResilientEngine(_Resilient):
     def close(self) -> None:
         """Closes the engine, and asks no more whether it serves."""
         self.circuit.end()
-        self.engine.close()
+        self.guarded.close()
 
     def ping(self) -> None:
         """Returns if the engine can serve: it is asked, whatever happened before."""
-        self.engine.ping()
+        self.guarded.ping()
 
 
 class AsyncResilientEngine(_Resilient):
@@ -152,7 +152,7 @@ class AsyncResilientEngine(_Resilient):
         """The engine for those who can't await, behind the same circuit."""
         twin = self._twin
         if twin is None:
-            twin = self._twin = ResilientEngine(self.engine.blocking, self.circuit)
+            twin = self._twin = ResilientEngine(self.guarded.blocking, self.circuit)
         return twin
 
     async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
@@ -178,7 +178,7 @@ class AsyncResilientEngine(_Resilient):
         if refusal is not None:
             raise refusal
         try:
-            async for key in self.engine.scan(prefix):
+            async for key in self.guarded.scan(prefix):
                 yield key
         except _TRANSIENT as error:
             self.circuit.failed(error)
@@ -202,8 +202,8 @@ class AsyncResilientEngine(_Resilient):
     async def close(self) -> None:
         """Closes the engine, and asks no more whether it serves."""
         self.circuit.end()
-        await self.engine.close()
+        await self.guarded.close()
 
     async def ping(self) -> None:
         """Returns if the engine can serve: it is asked, whatever happened before."""
-        await self.engine.ping()
+        await self.guarded.ping()

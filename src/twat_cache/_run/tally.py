@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-__all__ = ["Tally", "label"]
+__all__ = ["Tally", "kind_of", "label"]
 
 _MANY = 1000
 
@@ -181,6 +181,13 @@ class Tally:
         return self.origins[JOINED]
 
 
+def kind_of(engine: Any) -> str:
+    """The class of an engine, or of that behind what stands before one."""
+    while (behind := getattr(engine, "guarded", None)) is not None:
+        engine = behind
+    return type(engine).__name__
+
+
 def label(engine: Any) -> str:
-    """What events call an engine: `sqlite` for a `SqliteEngine`."""
-    return type(engine).__name__.removesuffix("Engine").lower()
+    """What events call an engine: `sqlite` for a `SqliteEngine`, `redis` for both of Redis."""
+    return kind_of(engine).removesuffix("Engine").removeprefix("Async").lower()

@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from .._run.effects import Scan, Whole, ask
+from .._run.tally import kind_of
 from ..codecs.record import Damage
 from ..errors import (
     CacheOperationError,
@@ -164,7 +165,7 @@ class EngineShelf(EngineStore):
             ConfigurationError: The engine can't list its keys.
         """
         if not self.engine.capabilities.scan:
-            kind = type(self.engine).__name__
+            kind = kind_of(self.engine)
             raise ConfigurationError(f"a {kind} can't list its keys; keep a list of your own")
         found: list[str] = yield Scan(self.engine, prefix)
         return found
@@ -280,7 +281,7 @@ class EngineShelf(EngineStore):
     ) -> Steps[bool]:
         """Swaps a record for one with another value or another time."""
         if not self.engine.capabilities.swap:
-            kind = type(self.engine).__name__
+            kind = kind_of(self.engine)
             raise ConfigurationError(
                 f"a {kind} can't replace a value on condition, so nothing can be changed in one "
                 "step; use an engine that can, such as sqlite, disk or redis"

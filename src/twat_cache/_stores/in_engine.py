@@ -15,7 +15,7 @@ from .._missing import MISSING
 from .._run.call import UNSEEN, Found
 from .._run.effects import Whole, ask
 from .._run.exceptions import put_together, taken_apart
-from .._run.tally import label
+from .._run.tally import kind_of, label
 from ..codecs.record import Damage, Record, in_pieces
 from ..errors import CacheOperationError, ConfigurationError, SerializationError
 from .changes import Changes, Put
@@ -77,7 +77,7 @@ class EngineStore:
         strict: bool = False,
     ) -> None:
         if idle is not None and not engine.capabilities.touch:
-            kind = type(engine).__name__
+            kind = kind_of(engine)
             raise ConfigurationError(f"a {kind} can't tell what is used, so it can't honour tti=")
         self.engine = engine
         self.tokens = tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .._run.effects import ask
+from .._run.tally import kind_of
 from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ class Leases:
             why = "can't replace a value on condition" if can.shared else "isn't shared by any"
             raise ConfigurationError(
                 f"single_flight='process' needs an engine that processes share and take turns on, "
-                f"such as sqlite, disk, file or redis; a {type(engine).__name__} {why}"
+                f"such as sqlite, disk, file or redis; a {kind_of(engine)} {why}"
             )
         self.seconds = seconds
         self._engine = engine

@@ -323,6 +323,21 @@ def test_an_async_engine_and_its_blocking_twin_have_one_circuit():
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
+def test_events_and_names_tell_the_engine_itself(engine, shaky):
+    told = []
+    stop = twat_cache.events.subscribe(told.append)
+    f = ucache(engine, name="told by its own name")(lambda x: x)
+    try:
+        shaky.error = AWAY
+        f(1)
+    finally:
+        stop()
+        f.close()
+    assert [one.engine for one in told if hasattr(one, "engine")] == ["shaky"]
+    with Cache(engine) as cache:
+        assert repr(cache) == "<Cache in ShakyEngine>"
+
+
 # -- options ---------------------------------------------------------------------------------------
 
 
