@@ -77,7 +77,7 @@ class AsyncPostgresqlEngine(Settled):
     async def scan(self, prefix: str) -> AsyncIterator[str]:
         """The keys that begin so, a thousand in one trip."""
         start = prefix.encode("utf-8", "surrogatepass")
-        after: bytes | None = start
+        after: bytes | None = b""
         while after is not None:
             keys, after = await self._serve(self._commands.page, start, after)
             for key in keys:

@@ -149,7 +149,7 @@ class Commands:
         Args:
             link: The connection.
             prefix: What they begin with.
-            after: What the page before gave to go on with; at first the prefix.
+            after: What the page before gave to go on with; at first nothing.
         """
         start, end = limit(prefix)
         values = (max(start, after), end, whole(_PAGE))

@@ -74,7 +74,7 @@ class PostgresqlEngine(Settled):
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin so, a thousand in one trip."""
         start = prefix.encode("utf-8", "surrogatepass")
-        after: bytes | None = start
+        after: bytes | None = b""
         while after is not None:
             keys, after = self._serve(self._commands.page, start, after)
             yield from keys

@@ -41,10 +41,7 @@ class Place:
         password: str | Callable[[], str] | None,
         timeout: float,
     ) -> None:
-        try:
-            given: dict[str, Any] = dict(conninfo_to_dict(url))
-        except errors.Error:  # whose text may have a piece of the password in it
-            raise _unreadable() from None
+        given = _parsed(url)
         self._password = password
         self._turn = 0
         hosts = given.pop("host", None) or os.environ.get("PGHOST", "")
@@ -150,6 +147,14 @@ def look_up(host: str, port: str) -> list[str]:
     """The addresses of a host; blocks for as long as the resolver likes."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        return dict(conninfo_to_dict(url))
+    except errors.Error:
+        pass
+    raise _unreadable()  # without the library's error, which may show a piece of the password
 
 
 def _unreadable() -> ConfigurationError:
