@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from .commands import NODES
 from .failures import FAILURES
 from .pool import greet, greeting, packed
-from .routes import Sentinels, Slots
+from .routes import FOLLOWING, Sentinels, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ class AsyncPool:
     async def _drop(self, connection: Any) -> None:
         self._open -= 1
         self._wake()
-        with suppress(*FAILURES):
-            await connection.disconnect(nowait=True)
+        await _end(connection)
 
 
 class AsyncPools:
@@ -202,13 +201,28 @@ class AsyncSingle:
         if place.kind == "sentinel":
             self._sentinels = Sentinels(place.nodes, place.service)
             self._pools = AsyncPools(place, sentinel=True)
+        self._master: Node | None = None
+        self._follow_at = 0.0
         self._pool = AsyncPool(self._connect, place.pool_size)
 
     async def ask(self, request: Request) -> list[Any]:
         """The replies."""
         if request is NODES:
             return [None]
+        if self._sentinels is not None and monotonic() >= self._follow_at:
+            await self._follow(self._sentinels)
         return await self._pool.ask(request[0])
+
+    async def _follow(self, sentinels: Sentinels) -> None:
+        self._follow_at = monotonic() + FOLLOWING
+        try:
+            master = await self._pools.run(sentinels.master())
+        except FAILURES:
+            return  # what is connected may serve all the same
+        if master != self._master:
+            self._master = master
+            old, self._pool = self._pool, AsyncPool(self._connect, self._place.pool_size)
+            await old.close()
 
     async def _connect(self) -> Any:
         place = self._place
@@ -263,7 +277,15 @@ async def connected(connection: Any, *, master: bool) -> Any:
             reply = error
         greet(reply, master=master)
     except BaseException:
-        with suppress(*FAILURES):
-            await connection.disconnect(nowait=True)
+        await _end(connection)
         raise
     return connection
+
+
+async def _end(connection: Any) -> None:
+    """Closes it at once; in good order TLS would wait for a server that may be silent."""
+    writer = getattr(connection, "_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+    with suppress(*FAILURES):
+        await connection.disconnect(nowait=True)

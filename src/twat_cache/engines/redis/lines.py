@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from .commands import NODES
 from .failures import FAILURES
 from .pool import Pool, Talk, greet, greeting
-from .routes import Sentinels, Slots
+from .routes import FOLLOWING, Sentinels, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,15 +104,34 @@ class Single:
         if place.kind == "sentinel":
             self._sentinels = Sentinels(place.nodes, place.service)
             self._pools = Pools(place, sentinel=True)
-        self._pool = Pool(self._connect, place.pool_size, place.timeout)
+        self._master: Node | None = None
+        self._follow_at = 0.0
+        self._pool = self._empty()
+
+    def _empty(self) -> Pool:
+        return Pool(self.connect, self._place.pool_size, self._place.timeout)
 
     def ask(self, request: Request) -> list[Any]:
         """The replies."""
         if request is NODES:
             return [None]
+        if self._sentinels is not None and monotonic() >= self._follow_at:
+            self._follow(self._sentinels)
         return self._pool.ask(request[0])
 
-    def _connect(self) -> Any:
+    def _follow(self, sentinels: Sentinels) -> None:
+        self._follow_at = monotonic() + FOLLOWING
+        try:
+            master = self._pools.run(sentinels.master())
+        except FAILURES:
+            return  # what is connected may serve all the same
+        if master != self._master:
+            self._master = master
+            old, self._pool = self._pool, self._empty()
+            old.close()
+
+    def connect(self) -> Any:
+        """Another connection, which is nobody's yet."""
         place = self._place
         if self._sentinels is None:
             return connected(place.connection(place.nodes[0]), master=False)

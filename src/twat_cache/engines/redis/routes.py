@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
     from .commands import Command, Request
 
-__all__ = ["Sentinels", "Slots"]
+__all__ = ["FOLLOWING", "Sentinels", "Slots"]
 
 T = TypeVar("T")
 Sending: TypeAlias = "list[tuple[Node, Sequence[Command]]]"
 Route: TypeAlias = Generator[Sending, list[list[Any]], T]
+
+FOLLOWING = 1.0
+"""Seconds after which sentinels are asked again whether the master is still the same: one that was
+replaced may not hear of it for ten, and until then it takes what is put, and loses it."""
 
 _TURNS = 6  # that a command may be sent on; slots that move say so once or twice
 
