@@ -62,6 +62,7 @@ class _Here:
             yield  # `loop.shutdown_asyncgens`, which `asyncio.run` calls, ends it here
         finally:
             await line.close()
+            await asyncio.sleep(0)  # for the transports to hear of it
 
 
 class AsyncRedisEngine:
