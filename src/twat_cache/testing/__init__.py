@@ -1,7 +1,8 @@
-"""For tests of what is built on twat-cache: a clock to hold in the hand, and suites to inherit.
+"""For tests of what is built on twat-cache: a clock, a proxy that fails when told to, and suites.
 
-The suites need pytest, the clock doesn't. In `twat_cache.testing.fixtures` there is a fixture that
-empties every cache between tests.
+The clock is to be held in the hand, the suites are to be inherited. The suites need pytest, the
+others don't. In `twat_cache.testing.fixtures` there are a fixture that empties every cache between
+tests, and one that makes proxies.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from .clock import FakeClock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .async_engine_suite import AsyncEngineSuite
+    from .chaos import ChaosProxy
     from .codec_suite import CodecSuite
     from .engine_suite import EngineSuite
 
-__all__ = ["AsyncEngineSuite", "CodecSuite", "EngineSuite", "FakeClock"]
+__all__ = ["AsyncEngineSuite", "ChaosProxy", "CodecSuite", "EngineSuite", "FakeClock"]
 
 _SUITES = {
     "AsyncEngineSuite": "async_engine_suite",
@@ -24,7 +26,11 @@ _SUITES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads a suite, so that its assertions tell as much as those of a test's own module."""
+    """Loads what is asked for; a suite so that its assertions tell as much as a test's own."""
+    if name == "ChaosProxy":
+        from .chaos import ChaosProxy
+
+        return ChaosProxy
     if name not in _SUITES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
