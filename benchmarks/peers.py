@@ -4,6 +4,9 @@
 ``functools.lru_cache`` (less is faster; awaited hits: to awaiting an empty ``async def``), then
 nanoseconds per call. A dash: the peer isn't installed, or has no such thing. ``miss!``: the peer
 called the function again for keys that it had room for, so there is no hit to time.
+
+With ``--engines`` the table is that of `benchmarks.engines`: caches on Redis, PostgreSQL and
+memcached, beside their clients and other libraries.
 """
 
 from __future__ import annotations
@@ -130,7 +133,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="tables for GitHub")
     parser.add_argument("--rounds", type=int, default=32)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--engines", action="store_true", help="instead: caches on servers")
     options = parser.parse_args(argv)
+    if options.engines:
+        from benchmarks import engines
+
+        return engines.main(["--rounds", str(options.rounds)])
     now, about = datetime.now(timezone.utc), machine()
     table = run(options.rounds)
     heading = ", ".join([f"{now:%Y-%m-%d}", *about.values()])
