@@ -179,6 +179,24 @@ def test_user_and_password_may_be_given_apart(postgresql_server, table):
     assert asked == [1]
 
 
+def test_a_function_for_the_password_that_fails_is_told(postgresql_server, table):
+    def password():
+        raise KeyError("token")
+
+    engine = PostgresqlEngine(postgresql_server.url, password=password, timeout=PATIENT)
+    with closing(engine), pytest.raises(EngineError, match=r"gives the password.*KeyError"):
+        engine.ping()
+
+
+def test_no_variable_of_an_error_that_is_reported_holds_the_password(reach):
+    error = reach(password="wrong-secret")
+    steps = error.__cause__.__traceback__
+    while steps is not None:
+        if "twat_cache" in steps.tb_frame.f_code.co_filename:
+            assert "wrong-secret" not in repr(steps.tb_frame.f_locals)
+        steps = steps.tb_next
+
+
 def test_a_host_is_looked_up_and_its_next_address_tried(postgresql_server, free_port, table):
     for hosts in (
         f"localhost:{postgresql_server.port}",
@@ -227,10 +245,16 @@ def test_long_keys_that_begin_alike_are_told_apart_and_scanned(engine):
     assert len(list(engine.scan("é"))) == 11
 
 
-@pytest.mark.parametrize("ttl", [1e12, 1e300, float("inf")])
+@pytest.mark.parametrize("ttl", [1e11 + 1, 1e300, float("inf")])
 def test_a_very_long_time_is_for_ever(engine, ttl):
     engine.put({"key": b"1"}, ttl)
     assert engine.left(["key"]) == [float("inf")]
+
+
+def test_a_long_time_is_kept_to(engine):
+    engine.put({"key": b"1"}, 9e10)
+    (left,) = engine.left(["key"])
+    assert 8.9e10 < left <= 9e10
 
 
 def test_not_a_number_of_seconds_stores_nothing(engine):
@@ -300,7 +324,7 @@ def test_what_is_past_its_time_leaves_as_others_are_put(engine, owner, table):
 
 
 def test_a_sweep_does_not_wait_for_a_row_that_another_holds(engine, owner, table):
-    engine.put({f"old{number}": b"1" for number in range(300)}, 0.01)
+    engine.put({f"old{number}": b"1" for number in range(100)}, 0.01)  # too few for a sweep
     time.sleep(0.05)
     with owner.transaction():
         owner.execute(f"SELECT 1 FROM {table} WHERE key = %s FOR UPDATE", (b"old7",))

@@ -25,7 +25,7 @@ _NAMED = re.compile(r'\b(user|role) "[^"]*"')
 
 
 class Statement(NamedTuple):
-    """SQL with `$1`, `$2`, …, and a name under which a connection prepares it."""
+    """SQL with `$1`, `$2`, …, and a name under which it is prepared, the same for the same SQL."""
 
     name: bytes
     sql: bytes
@@ -40,6 +40,7 @@ def connect(conninfo: str, *, prepare: bool) -> Talk[Link]:
         psycopg.OperationalError: There is none to be had; its text names no user.
     """
     conn = pq.PGconn.connect_start(conninfo.encode())
+    del conninfo  # some who report errors tell the variables, too
     try:
         yield from _connected(conn)
     except BaseException:
@@ -82,12 +83,12 @@ class Link:
                 connection is lost.
         """
         formats = _ALL_BINARY[len(values)]
+        values = list(values)  # of which psycopg 3.2 takes no other sequence
         if not self._prepare:
             self._conn.send_query_params(statement.sql, values, statement.types, formats, _BINARY)
         else:
             if statement.name not in self._prepared:
-                self._conn.send_prepare(statement.name, statement.sql, statement.types)
-                yield from self._answer()
+                yield from self._prepared_on_server(statement)
                 self._prepared.add(statement.name)
             self._conn.send_query_prepared(statement.name, values, formats, _BINARY)
         return (yield from self._answer())
@@ -140,6 +141,13 @@ class Link:
         try:
             os.close(self._socket)
         except OSError:
+            pass
+
+    def _prepared_on_server(self, statement: Statement) -> Talk[None]:
+        self._conn.send_prepare(statement.name, statement.sql, statement.types)
+        try:
+            yield from self._answer()
+        except errors.DuplicatePreparedStatement:  # a pooler gave us a connection that has it
             pass
 
     def _answer(self) -> Talk[Any]:

@@ -147,8 +147,8 @@ class ThreadLinks(Links):
     def _open(self, deadline: float) -> Link:
         link = None
         try:
-            conninfo = self._place.conninfo(_looked_up(self._place.names, deadline))
-            link = run(connect(conninfo, prepare=self._prepare), deadline)
+            found = _looked_up(self._place.names, deadline)
+            link = run(connect(self._place.conninfo(found), prepare=self._prepare), deadline)
         except TimeoutError as error:
             raise self._busy() from error
         finally:
@@ -193,8 +193,7 @@ class LoopLinks(Links):
             found = []
             for host, port in self._place.names:
                 found.append(await _alooked_up(host, port, deadline))
-            conninfo = self._place.conninfo(found)
-            link = await arun(connect(conninfo, prepare=self._prepare), deadline)
+            link = await arun(connect(self._place.conninfo(found), prepare=self._prepare), deadline)
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise self._busy() from error
         finally:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ...errors import ConfigurationError, refused
+from ...errors import ConfigurationError, EngineError, refused
 from .library import conninfo_to_dict, errors, make_conninfo, pq
 from .statements import SETTINGS
 
@@ -87,15 +87,23 @@ class Place:
         turn = self._turn % len(tries)
         tries = tries[turn:] + tries[:turn]
         host, port, address = (",".join(column) for column in zip(*tries, strict=True))
-        password = self._password() if callable(self._password) else self._password
         given = dict(self._given, port=port)
         if host.strip(","):
             given["host"] = host
         if address.strip(","):
             given["hostaddr"] = address
+        password = self._password
         if password is not None:
-            given["password"] = password
+            given["password"] = self._asked(password) if callable(password) else password
         return make_conninfo(**given)
+
+    def _asked(self, password: Callable[[], str]) -> str:
+        try:
+            return password()
+        except Exception as error:
+            raise EngineError(
+                f"the function that gives the password for PostgreSQL at {self} failed: {error!r}"
+            ) from error
 
     def failed(self) -> None:
         """Another address is to be the first to be tried."""

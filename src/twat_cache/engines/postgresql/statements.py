@@ -76,7 +76,8 @@ class Statements:
         self.table = name
 
         def statement(name: str, sql: str, *types: int) -> Statement:
-            return Statement(f"twat_cache_{name}".encode(), sql.encode(), types)
+            mark = blake2b(sql.encode(), digest_size=6).hexdigest()
+            return Statement(f"twat_cache_{name}_{mark}".encode(), sql.encode(), types)
 
         self.ping = statement(
             "ping",
