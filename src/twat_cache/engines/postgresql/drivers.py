@@ -33,7 +33,9 @@ def run(talk: Talk[T], deadline: float) -> T:
     try:
         socket, want = next(talk)
         while True:
-            socket, want = talk.send(_wait(socket, want, deadline))
+            left = deadline - monotonic()
+            socket, want = talk.send(_wait(socket, want, left))
+            _check(left)
     except StopIteration as done:
         result: T = done.value
         return result
@@ -47,7 +49,9 @@ async def arun(talk: Talk[T], deadline: float) -> T:
     try:
         socket, want = next(talk)
         while True:
-            socket, want = talk.send(await _aready(socket, want, deadline))
+            left = deadline - monotonic()
+            socket, want = talk.send(await _await(socket, want, left))
+            _check(left)
     except StopIteration as done:
         result: T = done.value
         return result
@@ -61,10 +65,20 @@ def is_readable(socket: int) -> bool:
     return bool(_ready(socket, READ, 0))
 
 
-def _wait(socket: int, want: int, deadline: float) -> int:
-    while not (found := _ready(socket, want, max(0.0, deadline - monotonic()))):
-        if monotonic() >= deadline:
-            raise TimeoutError
+def _check(left: float) -> None:
+    """What is there when the time is up may bring a talk to its end, but not further.
+
+    So a thread that was held up gets its answer, and a large value that comes in many pieces, each
+    in time, isn't waited for.
+    """
+    if left <= 0:
+        raise TimeoutError
+
+
+def _wait(socket: int, want: int, left: float) -> int:
+    found = _ready(socket, want, max(0.0, left))
+    if not found:
+        raise TimeoutError
     return found
 
 
@@ -73,7 +87,7 @@ if hasattr(select, "poll"):
     def _ready(socket: int, want: int, seconds: float) -> int:
         poll = select.poll()
         poll.register(socket, _MASKS[want])
-        found = poll.poll(seconds * 1e3)  # rounded up to whole milliseconds
+        found = poll.poll(seconds * 1e3)  # rounded up to whole milliseconds; goes on after a signal
         if not found:
             return 0
         came = found[0][1]
@@ -98,14 +112,14 @@ else:  # Windows
         return (READ if reads else 0) | (WRITE if writes else 0)
 
 
-async def _aready(socket: int, want: int, deadline: float) -> int:
+async def _await(socket: int, want: int, left: float) -> int:
     loop = asyncio.get_running_loop()
     woken: asyncio.Future[int] = loop.create_future()
     if want & READ:
         loop.add_reader(socket, _wake, woken, READ)
     if want & WRITE:
         loop.add_writer(socket, _wake, woken, WRITE)
-    timer = loop.call_later(max(0.0, deadline - monotonic()), _wake, woken, 0)
+    timer = loop.call_later(max(0.0, left), _wake, woken, 0)
     try:
         found = await woken
     finally:

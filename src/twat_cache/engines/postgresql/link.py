@@ -122,14 +122,11 @@ class Link:
         )
 
     def is_sound(self) -> bool:
-        """Whether it is still open, as far as can be told without asking the server."""
-        if not is_readable(self._socket):
-            return True
-        try:  # a notice, a changed parameter, or the end
-            self._conn.consume_input()
-        except errors.Error:
-            return False
-        return self.is_at_rest and not is_readable(self._socket)
+        """Whether it is still open, as far as can be told without asking the server.
+
+        What comes unasked is the end, or its announcement, or so rare that a connection may go.
+        """
+        return not is_readable(self._socket)
 
     def close(self) -> None:
         """Ends it."""
