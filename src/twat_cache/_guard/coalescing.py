@@ -14,7 +14,7 @@ import os
 from _thread import get_ident
 from threading import Event
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from .._fork_lock import ForkSafeLock, living
 from .._run.exceptions import twin
@@ -24,7 +24,7 @@ from ..errors import EngineConnectionError, EngineTimeoutError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     Values = list[bytes | memoryview | None]
 
@@ -169,19 +169,34 @@ if hasattr(os, "register_at_fork"):
 class _Batch:
     """What is got at the end of this turn of an event loop."""
 
-    __slots__ = ("keys", "waiting")
+    __slots__ = ("keys", "loop", "waiting")
 
-    def __init__(self) -> None:
-        self.keys: dict[str, None] = {}
+    def __init__(self, loop: AbstractEventLoop, keys: Sequence[str]) -> None:
+        self.loop = loop
+        self.keys: dict[str, None] = dict.fromkeys(keys)
         self.waiting: list[tuple[Sequence[str], Future[Values]]] = []
 
 
+class _Turn:
+    """To be awaited until the event loop's next turn; `asyncio.sleep(0)`, without its detours."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+_turn = _Turn()
+
+
 class AsyncCoalescingEngine(_Passing):
-    """Gets of one turn of an event loop are one."""
+    """Gets of one turn of an event loop are one.
+
+    The first of a turn waits until it is over. If it is alone then, it gets by itself; or else a
+    task gets for all, so that nobody depends on a task that others may cancel.
+    """
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
-        self._batches: WeakKeyDictionary[AbstractEventLoop, _Batch] = WeakKeyDictionary()
+        self._batch: _Batch | None = None  # the one that is open; of any loop, lest there be a map
         self._tasks: set[Task[None]] = set()
         self._blocking: CoalescingEngine | None = None
 
@@ -196,22 +211,37 @@ class AsyncCoalescingEngine(_Passing):
     async def get(self, keys: Sequence[str]) -> Values:
         """The values, in the order of the keys."""
         loop = running_loop()
+        values: Values
         if loop is None:  # another library's
-            values: Values = await self.guarded.get(keys)
+            values = await self.guarded.get(keys)
             return values
-        batch = self._batches.get(loop)
-        if batch is None or len(batch.keys) + len(keys) > _MOST:
-            batch = self._batches[loop] = _Batch()
-            loop.call_soon(self._send, loop, batch)
-        batch.keys.update(dict.fromkeys(keys))
+        batch = self._batch
+        if batch is not None and batch.loop is loop and len(batch.keys) + len(keys) <= _MOST:
+            for key in keys:
+                batch.keys[key] = None
+            joined: Future[Values] = loop.create_future()
+            batch.waiting.append((keys, joined))
+            return await joined
+        batch = self._batch = _Batch(loop, keys)
+        try:
+            await _turn
+        except BaseException:
+            if batch.waiting and not loop.is_closed():
+                self._send(batch)
+            raise
+        finally:
+            if self._batch is batch:
+                self._batch = None
+        if not batch.waiting:
+            values = await self.guarded.get(keys)
+            return values
         mine: Future[Values] = loop.create_future()
         batch.waiting.append((keys, mine))
+        self._send(batch)
         return await mine
 
-    def _send(self, loop: AbstractEventLoop, batch: _Batch) -> None:
-        if self._batches.get(loop) is batch:
-            del self._batches[loop]
-        task = loop.create_task(self._fetch(batch))
+    def _send(self, batch: _Batch) -> None:
+        task = batch.loop.create_task(self._fetch(batch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

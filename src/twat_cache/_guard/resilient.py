@@ -55,19 +55,32 @@ class _Resilient:
             start = monotonic()
             try:
                 answer = yield ask(self.guarded, method, *args)
-            except EngineClosedError:
-                raise
             except EngineError as error:
-                is_broken = isinstance(error, EngineConnectionError)
-                if not (left and is_broken and monotonic() - start < _AT_ONCE):
-                    if method == "get" or isinstance(error, _TRANSIENT):
-                        circuit.failed(error)
+                if not self._is_worth_another(method, error, start, left):
                     raise
                 left -= 1
             else:
                 circuit.worked()
                 return answer
             yield Sleep(uniform(0, _PAUSE))
+
+    def _is_worth_another(self, method: str, error: EngineError, start: float, left: int) -> bool:
+        """Whether to ask again; if not, the circuit is told."""
+        if isinstance(error, EngineClosedError):
+            return False
+        is_broken = isinstance(error, EngineConnectionError)
+        if left and is_broken and monotonic() - start < _AT_ONCE:
+            return True
+        if method == "get" or isinstance(error, _TRANSIENT):
+            self.circuit.failed(error)
+        return False
+
+    def _getting_again(self, keys: Sequence[str]) -> Steps[list[bytes | memoryview | None]]:
+        """What is left to be tried after a first get has failed at once."""
+        yield Sleep(uniform(0, _PAUSE))
+        values: list[bytes | memoryview | None]
+        values = yield from self._asking("get", keys, attempts=self.circuit.attempts - 1)
+        return values
 
     def _putting(self, items: Mapping[str, Bytes], ttl: float | None) -> Steps[None]:
         try:
@@ -98,8 +111,20 @@ class ResilientEngine(_Resilient):
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, in the order of the keys."""
-        values: list[bytes | memoryview | None] = run(self._asking("get", keys))
-        return values
+        circuit = self.circuit
+        refusal = circuit.refusal()
+        if refusal is not None:
+            raise refusal
+        start = monotonic()
+        try:  # without steps: this is what is mostly done, and mostly it works
+            values: list[bytes | memoryview | None] = self.guarded.get(keys)
+        except EngineError as error:
+            if not self._is_worth_another("get", error, start, circuit.attempts - 1):
+                raise
+        else:
+            circuit.worked()
+            return values
+        return run(self._getting_again(keys))
 
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values; if that fails, the engine will forget those before."""
@@ -157,8 +182,20 @@ class AsyncResilientEngine(_Resilient):
 
     async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, in the order of the keys."""
-        values: list[bytes | memoryview | None] = await arun(self._asking("get", keys))
-        return values
+        circuit = self.circuit
+        refusal = circuit.refusal()
+        if refusal is not None:
+            raise refusal
+        start = monotonic()
+        try:
+            values: list[bytes | memoryview | None] = await self.guarded.get(keys)
+        except EngineError as error:
+            if not self._is_worth_another("get", error, start, circuit.attempts - 1):
+                raise
+        else:
+            circuit.worked()
+            return values
+        return await arun(self._getting_again(keys))
 
     async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values; if that fails, the engine will forget those before."""
