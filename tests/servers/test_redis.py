@@ -38,6 +38,7 @@ pytestmark = pytest.mark.xdist_group("redis")
 
 PATIENT = 5.0  # seconds; a busy machine isn't what is tested
 SECRET = "s3cr3t!"
+VERSION = int(redis.__version__.partition(".")[0])
 
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 forks = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -494,10 +495,14 @@ def test_a_socket_in_the_file_system(call, tmp_path):
         url = f"redis+unix://{path}?db=3"
         call(url, "put", {"key": b"value"}, None, timeout=PATIENT)
         assert call(url, "get", ["key"], timeout=PATIENT) == [b"value"]
-        with pytest.raises(EngineConnectionError, match="no such socket"):
-            call(f"redis+unix://{path}.not", "get", ["key"], timeout=PATIENT)
     finally:
         server.close()
+
+
+@pytest.mark.skipif(VERSION < 8, reason="older ones leave a socket open here")
+def test_a_socket_that_is_not_there(call, tmp_path):
+    with pytest.raises(EngineConnectionError, match="no such socket"):
+        call(f"redis+unix://{tmp_path}/r.sock", "get", ["key"], timeout=PATIENT)
 
 
 # Event loops and processes.

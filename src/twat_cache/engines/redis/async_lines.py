@@ -128,7 +128,8 @@ class AsyncPool:
     async def _drop(self, connection: Any) -> None:
         self._open -= 1
         self._wake()
-        await _end(connection)
+        with suppress(*FAILURES):
+            await connection.disconnect()
 
 
 class AsyncPools:
@@ -277,15 +278,7 @@ async def connected(connection: Any, *, master: bool) -> Any:
             reply = error
         greet(reply, master=master)
     except BaseException:
-        await _end(connection)
+        with suppress(*FAILURES):
+            await connection.disconnect()
         raise
     return connection
-
-
-async def _end(connection: Any) -> None:
-    """Closes it at once; in good order TLS would wait for a server that may be silent."""
-    writer = getattr(connection, "_writer", None)
-    if writer is not None:
-        writer.transport.abort()
-    with suppress(*FAILURES):
-        await connection.disconnect(nowait=True)

@@ -97,11 +97,11 @@ def put(items: Mapping[str, Bytes], ttl: float | None, whole: bool) -> Steps[Non
     if whole and not ending and 1 < len(items) <= _TOGETHER and size < _BATCH:
         parts: list[Bytes] = [b"MSET"]
         for key, value in items.items():
-            parts += (named(key), value)
+            parts += (named(key), _plain(value))
         commands = [tuple(parts)]
     else:
         commands = [
-            (b"SET", named(key), value, *ending)
+            (b"SET", named(key), _plain(value), *ending)
             if size < _LARGEST or len(value) <= _LARGEST
             else (b"UNLINK", named(key))
             for key, value in items.items()
@@ -115,7 +115,7 @@ def add(key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
     if milliseconds == 0 or len(value) > _LARGEST:
         return False
     ending = () if milliseconds is None else (b"PX", b"%d" % milliseconds)
-    (reply,) = checked((yield [(b"SET", named(key), value, b"NX", *ending)], None))
+    (reply,) = checked((yield [(b"SET", named(key), _plain(value), b"NX", *ending)], None))
     return reply is not None
 
 
@@ -131,8 +131,9 @@ def swap(key: str, expected: Bytes | None, value: Bytes | None, ttl: float | Non
     milliseconds = _milliseconds(ttl)
     forgets = value is None or milliseconds == 0
     ending = b"" if forgets else b"%d" % (milliseconds or 0)
-    arguments = (b"1", named(key), b"0" if expected is None else b"1", expected or b"", ending)
-    command = (b"EVALSHA", _SWAP_NAME, *arguments, value or b"")
+    asked = (b"0", b"") if expected is None else (b"1", _plain(expected))
+    stored = b"" if value is None else _plain(value)
+    command = (b"EVALSHA", _SWAP_NAME, b"1", named(key), *asked, ending, stored)
     (reply,) = yield [command], None
     if isinstance(reply, NoScriptError):
         (reply,) = yield [(b"EVAL", _SWAP, *command[2:])], None
@@ -189,6 +190,10 @@ def ping() -> Steps[None]:
 
 def _together(name: bytes, keys: Sequence[bytes]) -> list[Command]:
     return [(name, *keys[at : at + _TOGETHER]) for at in range(0, len(keys), _TOGETHER)]
+
+
+def _plain(value: Bytes) -> bytes:
+    return value if type(value) is bytes else bytes(value)
 
 
 def _milliseconds(ttl: float | None) -> int | None:

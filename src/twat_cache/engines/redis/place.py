@@ -51,6 +51,40 @@ _NAMELESS = (
 """A connection that doesn't tell the library's name, which would be two more trips."""
 
 
+class _Abrupt:
+    """Ends at once: in good order, TLS would wait for a server that may be silent."""
+
+    _writer: Any
+
+    async def disconnect(self, *_: Any, **more: Any) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+        await super().disconnect(**{**more, "nowait": True})  # type: ignore[misc]
+
+
+class _AsyncConnection(_Abrupt, redis.asyncio.Connection):
+    pass
+
+
+class _AsyncSSLConnection(_Abrupt, redis.asyncio.SSLConnection):
+    pass
+
+
+class _AsyncUnixConnection(_Abrupt, redis.asyncio.UnixDomainSocketConnection):
+    pass
+
+
+_KINDS: dict[tuple[str, bool], Any] = {
+    ("plain", False): redis.Connection,
+    ("plain", True): _AsyncConnection,
+    ("tls", False): redis.SSLConnection,
+    ("tls", True): _AsyncSSLConnection,
+    ("unix", False): redis.UnixDomainSocketConnection,
+    ("unix", True): _AsyncUnixConnection,
+}
+"""The class of a connection, by what it is and whether it is awaited."""
+
+
 class Place:
     """One server, a service that sentinels know, or a cluster; its texts tell no secret."""
 
@@ -104,7 +138,6 @@ class Place:
 
     def connection(self, node: Node, *, awaited: bool = False, sentinel: bool = False) -> Any:
         """A connection of the library's to a node, not yet connected."""
-        client: Any = redis.asyncio if awaited else redis
         settings = {
             **(self.sentinel_settings if sentinel else self.settings),
             **_NAMELESS,
@@ -114,8 +147,8 @@ class Place:
             "retry": AsyncRetry(NoBackoff(), 0) if awaited else Retry(NoBackoff(), 0),
         }
         if self.kind == "unix":
-            return client.UnixDomainSocketConnection(path=node.host, **settings)
-        kind = client.SSLConnection if self.secure else client.Connection
+            return _KINDS["unix", awaited](path=node.host, **settings)
+        kind = _KINDS["tls" if self.secure else "plain", awaited]
         return kind(host=node.host, port=node.port, socket_keepalive=True, **settings)
 
 
