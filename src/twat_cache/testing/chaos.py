@@ -29,7 +29,7 @@ _CHUNK = 65536
 _CHUNKS = 32  # so many per direction wait for their delay before the sender has to wait as well
 # SO_LINGER of 0 s: closing sends a reset and forgets what is unsent.
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 
 class ChaosProxy:
@@ -239,8 +239,11 @@ class ChaosProxy:
         data = b"?"
         while data:
             data = await self._loop.sock_recv(source, _CHUNK)
-            if not data and source is link.client and self._is_stalled:
-                raise ConnectionResetError("nobody waits for the black hole any more")
+            if self._is_stalled:
+                if not data and source is link.client:
+                    raise ConnectionResetError("nobody waits for the black hole any more")
+                link.is_lossy = True
+                continue
             if source is link.server and self._corruption:
                 data = link.corrupted(data, self._corruption)
             await way.put((self._loop.time() + self._delay, self._healed, data))
