@@ -69,7 +69,7 @@ class Msgpack:
 
     def decode(self, data: Bytes, /) -> Any:
         """The value; views of arrays keep `data` alive."""
-        if data[:1] != _BEHIND:
+        if not data or data[0] != _BEHIND[0]:
             return self._decode(data)
         view = memoryview(data)
         end = _HEAD + int.from_bytes(view[1:_HEAD], "big")

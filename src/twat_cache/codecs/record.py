@@ -168,12 +168,15 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     """
     view = memoryview(data).cast("B")
     if seal.flags and type(view.obj) is not bytes:
-        view = memoryview(bytes(view))
-    length = len(view)
+        data = view = memoryview(bytes(view))
+    head = data if type(data) is bytes else view  # whose slices are made sooner than a view's
+    length = len(head)
     if length < _HEAD.size:
         return Damage.FOREIGN
-    magic, version, flags, codec, compression, *rest = _HEAD.unpack_from(view)
-    created, fresh, stale, took, check, tags_size, size, raised = rest
+    (
+        magic, version, flags, codec, compression, created, fresh, stale, took,
+        check, tags_size, size, raised,
+    ) = _HEAD.unpack_from(head)  # fmt: skip
     if magic != _MAGIC:
         return Damage.FOREIGN
     if version != _VERSION:
@@ -184,7 +187,7 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
         return Damage.BROKEN
     name = _named(key)
     bare = end - _CHECKSUM.size
-    if _CHECKSUM.unpack_from(view, bare)[0] != crc32(view[:bare], crc32(name)):
+    if int.from_bytes(head[bare:end], "big") != crc32(head[:bare], crc32(name)):
         return Damage.BROKEN
     tags = _read_tags(view[_HEAD.size : _HEAD.size + tags_size]) if tags_size else {}
     if tags is None or isnan(created) or isnan(fresh) or isnan(stale) or isnan(took):
@@ -194,8 +197,9 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     sealed = view[end:]
     if flags & _CHECKED and crc32(sealed) != check:
         return Damage.BROKEN
-    plain = seal is UNSEALED
-    payload = sealed if plain else seal.open(_context(name, view[:end]), sealed)
+    if seal is UNSEALED:
+        return Record(sealed, codec, compression, created, fresh, stale, tags, took, raised)
+    payload = seal.open(_context(name, view[:end]), sealed)
     if payload is None:
         return Damage.TAMPERED
     return Record(payload, codec, compression, created, fresh, stale, tags, took, raised)
