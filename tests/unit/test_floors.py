@@ -81,6 +81,7 @@ NEEDS = {
     "engines.postgresql.place": "psycopg",
     "engines.postgresql.settled": "psycopg",
     "engines.postgresql.statements": "psycopg",
+    "engines.postgresql.stream": "psycopg",
     "engines.postgresql.trouble": "psycopg",
     "engines.redis": "redis",
     "engines.redis.async_engine": "redis",

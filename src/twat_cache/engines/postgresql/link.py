@@ -98,16 +98,26 @@ class Link:
         self._conn.send_query(sql.encode())
         return (yield from self._answer())
 
-    def notified(self) -> Talk[list[Any]]:
-        """The notifications that have come; waits for one."""
-        while True:
-            found = []
-            while (one := self._conn.notifies()) is not None:
-                found.append(one)
-            if found:
-                return found
-            yield self._reading
-            self._conn.consume_input()
+    @property
+    def socket(self) -> int:
+        """The number of its socket."""
+        number: int = self._socket
+        return number
+
+    def receive(self) -> None:
+        """Takes what has come.
+
+        Raises:
+            psycopg.OperationalError: The connection is lost.
+        """
+        self._conn.consume_input()
+
+    def notes(self) -> list[tuple[str, str]]:
+        """The notifications that have been received, each with its channel."""
+        found = []
+        while (one := self._conn.notifies()) is not None:
+            found.append((one.relname.decode(), one.extra.decode("utf-8", "replace")))
+        return found
 
     def unprepare(self) -> None:
         """Takes note that the server knows of no prepared statement."""

@@ -139,6 +139,10 @@ class ThreadLinks(Links):
         if over is not None:
             self._drop(over)
 
+    def end(self, link: Link) -> None:
+        """Ends a connection that was taken."""
+        self._drop(link)
+
     def _drop(self, link: Link) -> None:
         with self._change:
             self._end(link)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from ...errors import EngineClosedError, EngineError
+from ...errors import EngineClosedError, EngineError, refused
 from ..address import flag
 from ..forks import living
 from ..network import POOL_SIZE, TIMEOUT, patience, pool_bound
@@ -18,6 +18,8 @@ from .trouble import told
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
+
+    from ...stream_types import Stream
 
     S = TypeVar("S", bound="Settled")
 
@@ -65,6 +67,19 @@ class Settled:
         """
         theirs, ours = split_url(url)
         return cls(theirs, **{**ours, **options})
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """How it tells of changes: those who make them do, by NOTIFY."""
+        return ("pubsub",)
+
+    def stream(self, way: str) -> Stream:
+        """What tells of changes; connects when it is started."""
+        if way not in self.streams:
+            raise refused("stream", way, ", ".join(self.streams))
+        from .stream import PostgresqlStream
+
+        return PostgresqlStream(self._place, self._timeout)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._place}>"
