@@ -15,7 +15,7 @@ from _weakref import ref
 from itertools import count
 from types import MethodType
 
-from .store import atomic
+from .store import Moved, atomic
 from .table import Door
 
 TYPE_CHECKING = False
@@ -200,6 +200,8 @@ class Gate:
             door = self._door
             try:
                 entry = door.find(args)
+            except Moved:
+                entry = None  # the long way looks again
             except TypeError as error:
                 if _is_hashable(args):
                     raise  # it comes from an __eq__

@@ -37,6 +37,22 @@ lock: to draw from a counter, and to take over an entry that has not left. The l
 loop (`_alone`), and no call follows until it is given back: for after calls Python sees to signals
 and garbage. So nobody's code runs while it is held, and no interrupt leaves it taken. Who has
 marked an entry as gone takes the lock once, if only to count; from then on its value is its last.
+
+Look-ups that are interrupted. To look a key up may run the `__eq__` of its objects, and with it
+anybody's code, in the middle of the C code of the dict. That sees by the address of the dict's
+memory whether the dict has changed, and is fooled if the memory was freed and other, smaller memory
+of the same dict came to lie there: it reads on beyond its end. What it gives is another key's
+entry, or any object at all, or a crash; this is so in all versions of CPython. Besides, a key that
+isn't a str may get into memory for nothing but strs, if the dict was cleared while its place was
+looked for (gh-140551; from 3.11 on, mended in 3.13.10 and 3.14.1). For both the memory has to
+change its size. So a key whose comparison may run anybody's code is *guarded*: it sees whether the
+size is another after its comparison than before, and if so breaks the look-up off, by `Moved`,
+before the C code goes on; the look-up is made anew. Keys of plain objects run nobody's code; they
+aren't guarded and cost nothing. Not guarded against are arguments of another type with the very
+hash of a plain key, as `Fraction(5)` has that of 5.
+
+A look-up that was interrupted may also miss what was stored meanwhile, so that the dict has a key
+twice. It answers with the first, until that leaves, and what leaves takes the others along.
 """
 
 from __future__ import annotations
@@ -69,9 +85,11 @@ __all__ = [
     "TICK_BITS",
     "Entry",
     "Key",
+    "Moved",
     "Owner",
     "Store",
     "atomic",
+    "guard",
     "shown",
     "step",
 ]
@@ -132,6 +150,62 @@ class Key(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - a tuple can't hav
 
     def __hash__(self) -> int:
         return self.hash
+
+
+class Moved(Exception):  # noqa: N818 - no error: the look-up is made anew
+    """While keys were compared, the memory of the dict that they are looked up in moved."""
+
+
+class Guarded(Key):
+    """A key whose comparison may run anybody's code, and so sees whether its dict has moved.
+
+    Raises:
+        Moved: It has.
+    """
+
+    home: ref[Store]
+
+    __hash__ = Key.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        store = self.home()
+        if store is None:
+            return tuple.__eq__(self, other)
+        before = next(store._sizes)
+        is_equal = tuple.__eq__(self, other)
+        for after in store._sizes:  # from here on there is no call, so nobody comes between
+            if after == before:
+                return is_equal
+            break
+        raise Moved
+
+
+_PLAIN: frozenset[Any] = frozenset(
+    kind.__eq__ for kind in (object, int, str, float, bytes, complex)
+)
+_BY_ITEMS: frozenset[Any] = frozenset((tuple.__eq__, frozenset.__eq__))
+_IN_C = type(object.__eq__)
+_HOLDS_OBJECTS = 1 << 14  # CPython's Py_TPFLAGS_HAVE_GC
+
+
+def guard(key: Any, store: Store) -> None:
+    """Makes a key a guarded one, unless its objects are known to run nobody's code if compared."""
+    objects = [*key]
+    for item in objects:
+        kind = type(item)
+        equals: Any = kind.__eq__
+        if equals in _PLAIN:
+            continue
+        if equals in _BY_ITEMS:
+            objects += item  # these come next
+        elif (
+            type(equals) is not _IN_C
+            or kind.__flags__ & _HOLDS_OBJECTS
+            or getattr(item, "tzinfo", None) is not None  # a time may ask its time zone
+        ):
+            key.__class__ = Guarded
+            key.home = ref(store)
+            return
 
 
 class Entry:
@@ -246,7 +320,7 @@ if not _HAS_GIL:
 
 def shown(entry: Entry) -> Any:
     """The key of an entry as its user knows it."""
-    key = (*entry.key,) if type(entry.key) is Key else entry.key
+    key = (*entry.key,) if isinstance(entry.key, Key) else entry.key
     return key if entry.owner is None else (entry.owner(), *key[1:])
 
 
@@ -263,7 +337,12 @@ class Owner(ref["Any"]):
         """Called by the interpreter, at any point of anything."""
         store = owner.home()
         if store is not None:
-            entry = store._entries.get(owner.key)
+            while True:
+                try:
+                    entry = store._entries.get(owner.key)
+                    break
+                except Moved:
+                    continue
             if entry is not None and entry.owner is owner:
                 store._drop(entry, "collected", store._time())
 
@@ -347,6 +426,7 @@ class Store:
         self._ordered = ordered
         self._is_shed = False
         self._entries: dict[Any, Entry] = {}  # for good: the door is bound to it
+        self._sizes = iter(self._entries.__sizeof__, None)  # each is measured when it is drawn
         self._word: deque[Entry | Request] = deque()
         self._turn: dict[int, object] = {}
         self._is_torn = False
@@ -399,15 +479,22 @@ class Store:
 
         Leaves word of it, and tells whether there was one.
         """
-        left = self._entries.pop(entry.key, None)
-        if left is None:
-            return False
-        left.gone = True
-        self._count[cause]()  # a step: from here on nobody takes it over
-        gone.append((left, left.value, cause))
-        if self._is_kept:
-            self._word.append(left)
-        return True
+        was_there = False
+        while True:
+            try:
+                left = self._entries.pop(entry.key, None)
+            except Moved:
+                continue
+            if left is None:
+                break
+            was_there = left.gone = True
+            self._count[cause]()  # a step: from here on nobody takes it over
+            gone.append((left, left.value, cause))
+            if self._is_kept:
+                self._word.append(left)
+            if type(entry.key) is not Guarded:
+                break
+        return was_there
 
     def _let_go(self, entry: Entry, cause: str, now: int, gone: Gone) -> bool:
         """Takes an entry out when it isn't one's turn: the hits so far are heard of before it."""

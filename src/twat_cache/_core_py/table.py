@@ -12,7 +12,8 @@ What makes it safe. `__eq__`, `__hash__`, `__del__`, weakref callbacks, listener
 and other threads may use the table at any point. Each change of the dict is one C call. None runs
 anybody's code, but for the `__eq__` of keys with one and the same hash, and for the `__del__` of
 what has already left. An entry found may therefore be gone when it is answered: as if the call had
-come a moment sooner. One that is stored again keeps its first key.
+come a moment sooner. One that is stored again keeps its first key. What an `__eq__` could do to the
+C code that called it is prevented in `store`.
 
 A *flight* is a computation that has started and not ended. `put`, `discard`, `clear` and `resize`
 ground the flights they concern: their result is older than the change and is not stored. So a
@@ -29,7 +30,19 @@ from _weakref import ref
 from itertools import count
 from time import monotonic_ns
 
-from .store import CROWD, GONE, TICK_BITS, Entry, Key, Owner, Store, shown, step
+from .store import (
+    CROWD,
+    GONE,
+    TICK_BITS,
+    Entry,
+    Key,
+    Moved,
+    Owner,
+    Store,
+    guard,
+    shown,
+    step,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -313,7 +326,12 @@ class Table(Store):
 
     def _find(self, key: Any, filed: Any) -> Entry | None:
         """The entry stored under `key`, fresh or not. Runs the keys' `__eq__`."""
-        entry = self._entries.get(filed)
+        while True:
+            try:
+                entry = self._entries.get(filed)
+                break
+            except Moved:
+                continue
         if entry is not None and entry.owner is not None and entry.owner() is not key[0]:
             self._drop(entry, "collected", self._time())  # a dead object's, at the same address
             return None
@@ -626,10 +644,10 @@ class Table(Store):
                 self._reject(key, filed, replace, now, gone)
                 return False
             new = self._new_entry(key, filed, value, ttl, weight, now, until)
+            left = None
             while True:
-                if flight is None or not flight.grounded:  # asked in one step with what follows
-                    entry = self._entries.setdefault(filed, new)
-                else:
+                entry = self._enter(filed, new, flight)
+                if entry is None:
                     return False
                 is_late = flight is not None and flight.grounded
                 if entry is new:
@@ -640,14 +658,11 @@ class Table(Store):
                 elif not replace and self._is_fresh(entry, now):
                     self._settle(now, gone)
                     return False
-                else:
-                    old = entry.take_over(new, flight)
-                    if old is GONE:
-                        continue
-                    entry.used = self._tally.stamp()[0]
-                    if old is not value:
-                        gone.append((entry, old, "replaced"))
+                elif self._replace(entry, new, flight, gone):
                     break
+                elif entry is left:  # found again: it is still there, though it is gone
+                    self._leave(entry, "replaced", gone)
+                left = entry
             self._tally.stored()
             if self._is_kept:
                 self._word.append(entry)
@@ -661,6 +676,26 @@ class Table(Store):
             if self.on_removal is not None:
                 self._tell(gone)
 
+    def _enter(self, filed: Any, new: Entry, flight: Flight | None) -> Entry | None:
+        """The entry that is there, else the new one, which is now; None for a grounded flight."""
+        while True:
+            try:
+                if flight is None or not flight.grounded:  # asked in one step with what follows
+                    return self._entries.setdefault(filed, new)
+            except Moved:
+                continue
+            return None
+
+    def _replace(self, entry: Entry, new: Entry, flight: Flight | None, gone: Gone) -> bool:
+        """Has an entry become the new one; tells whether it could."""
+        old = entry.take_over(new, flight)
+        if old is GONE:
+            return False
+        entry.used = self._tally.stamp()[0]
+        if old is not new.value:
+            gone.append((entry, old, "replaced"))
+        return True
+
     def _new_entry(
         self,
         key: Any,
@@ -671,6 +706,8 @@ class Table(Store):
         now: int,
         until: tuple[int | None, int | None] | None,
     ) -> Entry:
+        if type(filed) is Key:
+            guard(filed, self)
         new = Entry()
         new.key = filed
         new.value = value
@@ -719,7 +756,7 @@ def mixed_hash(filed: Any, weak: bool) -> int:
     alone, the lowest bits stand apart. An instance that is held weakly counts by its address.
     Asks the objects for their hashes.
     """
-    items = filed if type(filed) is Key else (filed,)
+    items = filed if isinstance(filed, Key) else (filed,)
     total = len(items)
     if weak:
         total += (items[0] >> 4) * _PRIME
