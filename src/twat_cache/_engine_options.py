@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from ._tiers import Tiers
 
-__all__ = ["bounds_of", "judge_codec", "refuse_async", "refuse_what_engines_lack"]
+__all__ = [
+    "bounds_of",
+    "judge_codec",
+    "refuse_async",
+    "refuse_coherence",
+    "refuse_what_engines_lack",
+]
 
 _OF_ITS_OWN_TABLE = {
     "weigher": "None in an engine, which maxsize= and max_bytes= bound",
@@ -58,6 +64,23 @@ def refuse_async(tiers: Tiers, what: str) -> None:
     if tiers.far is not None and tiers.far.capabilities.async_:
         kind = kind_of(tiers.far)
         raise ConfigurationError(f"the methods of a {kind} are coroutine functions, so {what}")
+
+
+def refuse_coherence(recipe: Recipe, *, near: bool) -> None:
+    """Judges the option `coherence` beside others; the engine itself is asked when it is used.
+
+    Raises:
+        ConfigurationError: It can't be honoured.
+    """
+    terms = recipe.coherence
+    if terms is None:
+        return
+    if not near:
+        raise refused(
+            "coherence", terms.by, "'ttl', or a near table: ['memory', 'redis://…'] as the engine"
+        )
+    if recipe.clock is not None:
+        raise refused("clock", recipe.clock, "None beside coherence=, which tells by the machine's")
 
 
 def judge_codec(given: Mapping[str, Any]) -> None:

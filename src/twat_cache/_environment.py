@@ -110,6 +110,7 @@ _FORMS: dict[str, Callable[[str], Any]] = {
     "single_flight": _flag,
     "tags": str.split,
     "tag_ttl": _length,
+    "coherence": _text,
     "generators": _text_or_none,
     "namespace": _text,
     "version": _text,

@@ -12,6 +12,8 @@ from .engine_types import AsyncEngine, Engine
 
 __all__ = [
     "Cause",
+    "Coherence",
+    "CoherenceTerms",
     "Duration",
     "EngineLike",
     "OnRemoval",
@@ -28,6 +30,7 @@ __all__ = [
 Duration: TypeAlias = int | float | str | timedelta
 Ttl: TypeAlias = Duration | Callable[..., Duration | None] | None
 Policy: TypeAlias = Literal["lru", "fifo", "random", "lfu", "sieve", "s3fifo", "tinylfu"]
+Coherence: TypeAlias = Literal["ttl", "tracking", "pubsub"]
 Unhashable: TypeAlias = Literal["raise", "bypass", "digest"]
 Cause: TypeAlias = Literal["expired", "size", "explicit", "replaced", "collected", "closed"]
 OnRemoval: TypeAlias = Callable[[tuple[Any, ...], Any, Cause], object]
@@ -50,6 +53,13 @@ class RetryTerms(TypedDict, total=False):
     wait_max: Duration
     wait_jitter: Duration
     wait_exp_base: float
+
+
+class CoherenceTerms(TypedDict, total=False):
+    """How a table before an engine learns of what others change there."""
+
+    by: Coherence
+    bound: Duration
 
 
 class Options(TypedDict, total=False):
@@ -90,6 +100,7 @@ class StoreOptions(Options, total=False):
     """Those of decorators and stores whose results may be in an engine, too."""
 
     tag_ttl: Duration | None
+    coherence: Coherence | CoherenceTerms
     namespace: str
     version: str
     codec: str | Codec

@@ -6,6 +6,7 @@ decoration never asks for them.
 
 from __future__ import annotations
 
+from ._coherence_option import read_coherence
 from ._duration import seconds
 from ._retry_option import read_retry
 from .errors import refused
@@ -142,6 +143,7 @@ READERS: dict[str, Reader] = {
     "single_flight": _one_of(None, True, False, "process"),
     "tags": _tags,
     "tag_ttl": _none_or(_time_from_zero, 0.0),
+    "coherence": read_coherence,
     "invalidate_by": _names,
     "context": _variables,
     "generators": _one_of(None, "replay"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ._coherence_option import CoherenceTerms
     from ._pressure import MemoryLimit
     from ._weighing import Weigh
 
@@ -88,6 +89,7 @@ class Recipe:
     single_flight: bool | str | None = None
     tags: Callable[..., Iterable[str]] | tuple[str, ...] | None = None
     tag_ttl: float = 0.0
+    coherence: CoherenceTerms | None = None
     invalidate_by: tuple[str, ...] = ()
     context: tuple[Any, ...] = ()
     generators: str | None = None

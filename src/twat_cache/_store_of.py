@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from ._coherence.coherence import Coherence
     from ._recipe import Recipe
     from ._run.call import Call
     from ._run.tally import Tally
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 
     Lasting = Callable[[Any, Call], float | None]
 
-__all__ = ["as_decided", "engine_store", "escaped", "lasting", "lasting_by_hand", "leases_of"]
+__all__ = [
+    "as_decided",
+    "coherence_of",
+    "engine_store",
+    "escaped",
+    "lasting",
+    "lasting_by_hand",
+    "leases_of",
+]
 
 
 def lasting(recipe: Recipe) -> Lasting:
@@ -145,6 +154,19 @@ def leases_of(recipe: Recipe, engine: Any, tally: Tally) -> Leases | None:
     from ._stores.leases import Leases
 
     return Leases(engine, recipe.hard_timeout or 60.0, tally)
+
+
+def coherence_of(recipe: Recipe, engine: Any) -> Coherence | None:
+    """What follows the engine's changes, if the option `coherence` says so.
+
+    Raises:
+        ConfigurationError: The engine can't do it.
+    """
+    if recipe.coherence is None:
+        return None
+    from ._coherence.coherence import Coherence
+
+    return Coherence(engine, *recipe.coherence)
 
 
 def escaped(part: str) -> str:

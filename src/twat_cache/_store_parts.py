@@ -6,13 +6,19 @@ from threading import RLock
 from weakref import WeakSet, finalize
 
 from ._counted import counted
-from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
+from ._engine_options import (
+    bounds_of,
+    judge_codec,
+    refuse_async,
+    refuse_coherence,
+    refuse_what_engines_lack,
+)
 from ._keys.digests import digest_of_own
 from ._path import Path
 from ._recipe import Recipe
 from ._registry import forget_store, note_store
 from ._run.tally import Tally, kind_of
-from ._store_of import as_decided, engine_store, escaped, lasting, leases_of
+from ._store_of import as_decided, coherence_of, engine_store, escaped, lasting, leases_of
 from ._stores.tier_shelf import TierShelf
 from ._tables import memory_shelf, near_shelf, tags_of_a_call
 from ._tiers import closed_engine, tiers_of
@@ -21,11 +27,12 @@ from .errors import ConfigurationError, EngineError, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from typing import Any
 
     from typing_extensions import Unpack
 
+    from ._coherence.coherence import Coherence
     from ._core import Table
     from ._listener import Listener
     from ._run.drive import Steps
@@ -81,6 +88,7 @@ class Parts:
         self._listener: Listener | None = None
         self._near: TableShelf | None = None
         self._far: EngineShelf | None = None
+        self._coherence: Coherence | None = None
         self._shelf: Any
         leases = None
         if tiers.far is None:
@@ -89,11 +97,13 @@ class Parts:
             if not self._awaits:
                 refuse_async(tiers, "AsyncCache takes it, and Cache doesn't")
             refuse_what_engines_lack(self._options, tiers)
+            refuse_coherence(recipe, near=tiers.near)
+            coherence = self._coherence = coherence_of(recipe, tiers.far)
             recipe = self._recipe = _recipe({**self._options, "max_bytes": None})
             lasts = lasting(recipe)
             self._far = self._shelf = engine_store(
                 recipe,
-                tiers.far,
+                tiers.far if coherence is None else coherence.engine,
                 self._tally,
                 as_decided if tiers.near else lasts,
                 tags_of_a_call,
@@ -103,6 +113,10 @@ class Parts:
             if tiers.near:
                 self._near = near_shelf(recipe)
                 self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
+            if coherence is not None and self._near is not None:
+                finalize(self, coherence.end).atexit = False
+                near, tokens, prefix = self._near, self._far.tokens, self._prefix
+                coherence.begin(self, near, tokens, prefix, self._whole, is_keyed_alike=True)
             leases = leases_of(recipe, tiers.far, self._tally)
         self._path = Path(
             recipe,
@@ -120,6 +134,7 @@ class Parts:
 
     def _in_memory(self) -> TableShelf:
         recipe = self._recipe
+        refuse_coherence(recipe, near=False)
         judge_codec(self._options)
         if recipe.single_flight == "process":
             raise refused("single_flight", "process", "True or False in memory")
@@ -141,6 +156,15 @@ class Parts:
         self._path.forget_all()
         if self._near is not None:
             self._near.forget_tags(tags)
+
+    def _overrule(self, places: Collection[str], *, tags: bool) -> None:
+        """Others have changed these by hand, or tags: what is being computed is of no use."""
+        if self._far is not None:
+            self._far.ground_some(places)
+        for place in places:
+            self._path.forget(place)
+        if tags:
+            self._path.forget_all()
 
     def _forget_near(self) -> None:
         """Forgets what is in memory and all counts, and grounds what is on its way."""
@@ -169,6 +193,8 @@ class Parts:
         self._shelf = _Closed()
         if self._far is not None:
             self._far.engine = self._far.tokens.engine = closed_engine()
+        if self._coherence is not None:
+            self._coherence.end()
         if self._near is not None:
             self._near.table.close()
             self._near.table.resize(0)

@@ -28,6 +28,8 @@ def tags_of_a_call(call: Call) -> Any:
 def near_table(recipe: Recipe, tags: TagIndex | None, width: int | None = None) -> Table:
     """The table before an engine."""
     options: dict[str, Any] = {"policy": recipe.policy, "timed": True}
+    if recipe.coherence is not None:
+        options["generational"] = True  # it may have to be emptied at once
     if recipe.clock is not None:
         options["clock"] = recipe.clock
     if recipe.tti is not None:

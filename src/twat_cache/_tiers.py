@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["LateEngine", "Loan", "Tiers", "closed_engine", "tiers_of"]
 
 _MEMORY = ("memory", "memory:")
+_METHODS = {"get", "put", "add", "drop", "scan", "swap", "touch", "left", "ping"}
 _AGAIN = 1.0  # seconds between two tries to open an engine
 _ACCEPTED = (
     "a URL such as 'sqlite:///cache.db', 'memory', an engine, or a list of these, where memory "
@@ -104,7 +105,7 @@ class LateEngine:
             return self._engine
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name not in _METHODS:  # whether it has anything else can't be known
             raise AttributeError(name)
 
         def late(*args: Any) -> Any:

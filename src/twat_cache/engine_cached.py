@@ -25,7 +25,7 @@ from ._recipe import label_of
 from ._run.call import STORED, Call
 from ._run.drive import arun
 from ._run.tally import Tally
-from ._store_of import as_decided, engine_store, escaped, lasting, leases_of
+from ._store_of import as_decided, coherence_of, engine_store, escaped, lasting, leases_of
 from ._stores.in_tiers import TieredStore
 from ._tables import near_table, near_terms, tags_of_a_call
 from ._tagging import tags_of_calls
@@ -59,9 +59,11 @@ class EngineCached(EngineControls):
     """
 
     _answers_as_stored: bool = True
-    """Whether the answer to a call is the stored value itself, there and then."""
+    """Whether the answer to a call is the stored value itself."""
     _glance: Callable[[str], Any] | None = None
     """Answers from the engine without a step, if it can: most hits need no more."""
+    _asks_first = False
+    """Whether another engine is asked before the first step, and the steps told what it has."""
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         dress(self, function)
@@ -86,14 +88,19 @@ class EngineCached(EngineControls):
             tags = tags_of_calls(recipe, function, plan, self._cold.prefix)
         self._tags = tags
         lasts = lasting(recipe)
-        groups = (f"{escaped(recipe.namespace)}:", self._cold.prefix)
+        channel = f"{escaped(recipe.namespace)}:"
+        groups = (channel, self._cold.prefix)
+        coherence = self._coherence = coherence_of(recipe, tiers.far)
+        engine = tiers.far if coherence is None else coherence.engine
         far = self._far = engine_store(
-            recipe, tiers.far, self._tally, as_decided if tiers.near else lasts, tags, groups
+            recipe, engine, self._tally, as_decided if tiers.near else lasts, tags, groups
         )
         self._store: EngineShelf | TieredStore = far
         self._near: Table | None = None
-        if tiers.near:
-            self._store = TieredStore(self._before(far), far, lasts, self._hot, self._used)
+        near = self._before(far) if tiers.near else None
+        if near is not None:
+            own = None if coherence is None else coherence.own_tag
+            self._store = TieredStore(near, far, lasts, self._hot, self._used, own)
         self._path = Path(
             recipe,
             self._store,
@@ -103,11 +110,18 @@ class EngineCached(EngineControls):
             copier=recipe.copier,
         )
         if self._answers_as_stored and not tiers.near and far.is_glanced_at:
-            self._glance = far.glance
+            can = far.engine.capabilities
+            if can.local and not can.async_ and not self.awaits:
+                self._glance = far.glance
+            else:
+                self._asks_first = can.async_ == self.awaits
         self._open_gate()
         far.tokens.owner = self
         self._loan = tiers.loan
         finalize(self, tiers.loan.forget).atexit = False
+        if coherence is not None and near is not None:
+            finalize(self, coherence.end).atexit = False
+            coherence.begin(self, near, far.tokens, self._cold.prefix, channel)
 
     def _computing(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """What is called on a miss."""
@@ -119,7 +133,7 @@ class EngineCached(EngineControls):
         from ._stores.tag_index import TagIndex
 
         copier = self._recipe.copier
-        if self._tags is None and not far.groups:
+        if self._tags is None and not far.groups and self._coherence is None:
             table = self._near = near_table(self._recipe, None)
             return TableStore(table, near_terms, copier)
         self._index = TagIndex(tags_of_a_call, False)
@@ -171,7 +185,32 @@ class EngineCached(EngineControls):
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
+        if self._asks_first and not self._path.is_computing(place):
+            return self._ask_first(place, args, kwargs)
         return self._go(Call(place, place, self._function, args, kwargs))
+
+    def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answers with what the engine has; otherwise goes by the steps, which needn't ask it."""
+        landed = self._path.landed
+        try:
+            (data,) = self._far.engine.get((place,))
+            value = MISSING if data is None else self._far.plain(place, data)
+        except Exception as error:
+            call = self._seen(place, args, kwargs, landed, error)
+        else:
+            if value is not MISSING:
+                self._tally.answered(STORED)
+                return value
+            call = self._seen(place, args, kwargs, landed, data)
+        return self._path.go(call)
+
+    def _seen(
+        self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any], landed: object, data: Any
+    ) -> Call:
+        """A call for which the engine was asked already."""
+        call = Call(place, place, self._function, args, kwargs)
+        call.glanced, call.landed = data, landed
+        return call
 
     def _go(self, call: Call) -> Any:
         return self._path.go(call)
@@ -203,7 +242,6 @@ class AsyncEngineCached(EngineCached):
 
     _drive: Any = staticmethod(arun)
     _is_awaited = awaits = True
-    _answers_as_stored = False
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         super().__init__(function, recipe, tiers)
@@ -223,6 +261,20 @@ class AsyncEngineCached(EngineCached):
 
     def _go(self, call: Call) -> Any:
         return self._path.ago(call)
+
+    async def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        landed = self._path.landed
+        try:
+            (data,) = await self._far.engine.get((place,))
+            value = MISSING if data is None else self._far.plain(place, data)
+        except Exception as error:
+            call = self._seen(place, args, kwargs, landed, error)
+        else:
+            if value is not MISSING:
+                self._tally.answered(STORED)
+                return value
+            call = self._seen(place, args, kwargs, landed, data)
+        return await self._path.ago(call)
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
         from ._warm import warm_awaiting

@@ -19,9 +19,10 @@ from .wrapper import Wrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
+    from ._coherence.coherence import Coherence
     from ._core import Table
     from ._keys.cold import ColdKeys
     from ._path import Path
@@ -58,6 +59,7 @@ class EngineControls(Wrapper):
     _tags: Callable[[Call], Iterable[str]] | None
     _index: TagIndex | None = None
     _near: Table | None
+    _coherence: Coherence | None
 
     def _call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_forced: bool = False
@@ -265,6 +267,8 @@ class EngineControls(Wrapper):
             yield from self._path.drain(_PATIENCE)
         self._far.engine = self._far.tokens.engine = closed_engine()
         self._path.forget_all()
+        if self._coherence is not None:
+            self._coherence.end()
         if self._near is not None:
             self._near.resize(0)
         yield from self._loan.close()
@@ -336,6 +340,14 @@ class EngineControls(Wrapper):
         self._path.forget_all()
         if self._index is not None:
             self._index.drop(tags)
+
+    def _overrule(self, places: Collection[str], *, tags: bool) -> None:
+        """Others have changed these by hand, or tags: what is being computed is of no use."""
+        self._far.ground_some(places)
+        for place in places:
+            self._path.forget(place)
+        if tags:
+            self._path.forget_all()
 
     def _forget_near(self) -> None:
         """Forgets what the near table has and all counts, and grounds what is on its way."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ._engine_options import bounds_of, judge_codec, refuse_async, refuse_what_engines_lack
+from ._engine_options import (
+    bounds_of,
+    judge_codec,
+    refuse_async,
+    refuse_coherence,
+    refuse_what_engines_lack,
+)
 from ._folders import get_cache_path
 from ._kinds import is_async_generator_function, is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_function
@@ -107,6 +113,10 @@ def ucache(*given: Any, **options: Any) -> Any:  # noqa: D417 - those of mcache 
         tags: Names of groups, or a function of the call's arguments that gives them, which
             `invalidate_tags` drops.
         tag_ttl: How long a tag may be taken for valid without asking the engine.
+        coherence: How memory before a shared engine learns of what others change there:
+            `"tracking"` (Redis tells), `"pubsub"` (those who change something do), `"ttl"` (not at
+            all), or a dict of `by`, one of these, and `bound`, the longest time that a change may
+            go unseen whatever happens, 2 seconds if nothing is said.
         invalidate_by: Parameters by which `invalidate_by(name=value)` drops entries.
         context: Context variables whose values belong to the key.
         generators: `"replay"` keeps what a generator function gives, and replays it.
@@ -263,6 +273,7 @@ def decorate(function: Any, engine: Any, options: dict[str, Any], kind: str) -> 
 def _in_engine(function: Any, tiers: Tiers, options: dict[str, Any], kind: str) -> Any:
     recipe = Recipe({name: value for name, value in options.items() if name != "max_bytes"})
     refuse_what_engines_lack(options, tiers)
+    refuse_coherence(recipe, near=tiers.near)
     make: Any = EngineCached
     if is_generator_function(function):
         if recipe.generators != "replay":
@@ -281,7 +292,8 @@ def _recipe_of_memory(options: dict[str, Any]) -> Recipe:
     """The options for a table alone, where those of bytes say nothing."""
     if options.get("single_flight") == "process":
         raise refused("single_flight", "process", "True or False in memory")
+    refuse_coherence(Recipe(options), near=False)
     judge_codec(options)
-    moot = (*OF_BYTES, "tag_ttl")
+    moot = (*OF_BYTES, "tag_ttl", "coherence")
     kept = {name: value for name, value in options.items() if name not in moot}
     return Recipe({"typed": True, "single_flight": True, **kept})

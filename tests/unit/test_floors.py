@@ -26,15 +26,16 @@ PACKAGE = Path(twat_cache.__file__).parent
 FLOORS = {
     0: [
         "errors", "stats", "engine_types", "codec_types", "_option_types", "types", "event_types",
-        "config_types", "_duration", "_size", "_missing", "_fork_lock",
+        "config_types", "stream_types", "_duration", "_size", "_missing", "_fork_lock",
     ],
     1: ["_core_py"],
     2: [
         "_core", "_keys", "_kinds", "codecs", "_archive", "_bar", "_footprint", "_listener",
-        "_weighing", "_pressure", "_retry_option", "_path_options", "_options", "_recipe", "events",
+        "_weighing", "_pressure", "_retry_option", "_coherence_option",
+        "_path_options", "_options", "_recipe", "events",
         "_sinks", "_log", "_overrides", "_environment", "_settings", "_toml", "config", "_run",
     ],
-    "3a": ["_stores", "steps"],
+    "3a": ["_coherence", "_stores", "steps"],
     3: ["engines"],
     4: ["_guard", "_registry", "_open"],
     5: [
@@ -69,6 +70,15 @@ NEEDS = {
     "engines.memcached": "pymemcache",
     "engines.memcached.engine": "pymemcache",
     "engines.memcached.server": "pymemcache",
+    "engines.objects": "obstore",
+    "engines.objects.async_engine": "obstore",
+    "engines.objects.engine": "obstore",
+    "engines.objects.envelope": "obstore",
+    "engines.objects.lifecycle": "obstore",
+    "engines.objects.place": "obstore",
+    "engines.objects.requests": "obstore",
+    "engines.objects.steps": "obstore",
+    "engines.objects.trouble": "obstore",
     "engines.postgresql": "psycopg",
     "engines.postgresql.async_engine": "psycopg",
     "engines.postgresql.bus": "psycopg",
@@ -93,6 +103,9 @@ NEEDS = {
     "engines.redis.place": "redis",
     "engines.redis.pool": "redis",
     "engines.redis.routes": "redis",
+    "engines.redis.stream": "hiredis",
+    "engines.redis.streams": "hiredis",
+    "engines.redis.wire": "hiredis",
 }
 """Modules that can't be imported without a library that is optional."""
 

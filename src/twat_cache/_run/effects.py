@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .drive import Steps
 
-__all__ = ["Ask", "AskAsync", "Scan", "Sleep", "Whole", "ask", "blocking"]
+__all__ = ["Ask", "AskAsync", "Scan", "Sleep", "Whole", "ask", "blocking", "itself"]
 
 
 class Ask:
@@ -85,6 +85,13 @@ def blocking(engine: Any) -> Any:
             f"a {kind} is asynchronous; await its methods, or those of an AsyncCache on it"
         )
     return twin
+
+
+def itself(engine: Any) -> Any:
+    """The engine behind all that stands before it as an engine."""
+    while (behind := getattr(engine, "__dict__", {}).get("guarded")) is not None:
+        engine = behind
+    return engine
 
 
 class Whole:

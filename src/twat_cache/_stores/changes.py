@@ -157,6 +157,12 @@ class Changes:
         with self._lock:
             self._ground(None)
 
+    def note(self, keys: Collection[str]) -> None:
+        """The same of these keys."""
+        with self._lock:
+            for key in keys:
+                self._ground(key)
+
     # -- with the lock ------------------------------------------------------------------------
 
     def _puts(self, keys: Collection[str]) -> set[Put]:

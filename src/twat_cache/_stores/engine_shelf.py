@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from math import inf
 
+from .._missing import MISSING
 from .._run.effects import Scan, Whole, ask
 from .._run.tally import kind_of
 from ..codecs.record import Damage
@@ -64,6 +65,27 @@ class EngineShelf(EngineStore):
         circuit = getattr(self.engine, "circuit", None)
         if circuit is not None and groups:
             circuit.outbox.clears(self._whole, self._dropping_whole)
+
+    @property
+    def is_glanced_at(self) -> bool:
+        """As that of `EngineStore`; groups are tags."""
+        return not self.groups and super().is_glanced_at
+
+    def values(self, places: Sequence[str]) -> Steps[dict[str, Any]]:
+        """The values that are fresh, by key."""
+        data = yield ask(self.engine, "get", places)
+        plain = self.plain
+        found, others = {}, {}
+        for place, one in zip(places, data, strict=True):
+            if one is not None:
+                value = plain(place, one)
+                (others if value is MISSING else found)[place] = one if value is MISSING else value
+        if others:
+            read = yield from self._read([*others], [*others.values()])
+            for place, record in zip(others, read, strict=True):
+                if record is not None and record.left > 0 and not record.raised:
+                    found[place] = record.value
+        return found
 
     def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
         """What there is, fresh or stale, in the order of the keys."""
@@ -157,6 +179,10 @@ class EngineShelf(EngineStore):
     def ground(self) -> None:
         """Nothing that is on its way will be stored."""
         self._changes.note_all()
+
+    def ground_some(self, places: Collection[str]) -> None:
+        """Nothing that is on its way for these keys will be stored."""
+        self._changes.note(places)
 
     def names(self, prefix: str) -> Steps[list[str]]:
         """The keys that begin so and that the engine still has.

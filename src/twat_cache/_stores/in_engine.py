@@ -98,26 +98,29 @@ class EngineStore:
 
     @property
     def is_glanced_at(self) -> bool:
-        """Whether to `glance` before going by the steps, which `look`.
+        """Whether to look at what the engine has before going by the steps, which `look`.
 
-        Not at an engine that is far: what is missing would take two trips. Nor where a hit takes
-        more than a record that is fresh, which is asked of the engine or has to be decided.
+        Not where a hit takes more than a record that is fresh, which is asked of the engine or has
+        to be decided.
         """
-        can = self.engine.capabilities
-        is_simple = self._tags_of is None and self._idle is None and self._early is None
-        return can.local and not can.async_ and is_simple
+        return self._tags_of is None and self._idle is None and self._early is None
 
     def glance(self, place: str) -> Any:
-        """The value for the key if it is there, sound and fresh, and has no tags; else `MISSING`.
+        """The value for the key if it is there and `plain`, else `MISSING`.
 
-        Tells nobody of what is wrong: who looks next will.
+        What isn't there is asked for twice: so this is for engines that are near.
         """
         try:
             (data,) = self.engine.get((place,))
         except Exception:
             return MISSING
-        if data is None:
-            return MISSING
+        return MISSING if data is None else self.plain(place, data)
+
+    def plain(self, place: str, data: Any) -> Any:
+        """The value in these bytes if they are sound and fresh, and have no tags; else `MISSING`.
+
+        Tells nobody of what is wrong: who looks next will.
+        """
         transcoder = self._transcoder
         record = transcoder.open(place, data)
         if type(record) is not Record or record.tags or record.raised:
@@ -138,8 +141,14 @@ class EngineStore:
         asked = [tag for tag in tags if tag not in known]
         keys = [call.place, *map(tokens.key, asked)]
         call.extra = None
+        glanced, call.glanced = call.glanced, UNSEEN
         try:
-            data, *values = yield ask(self.engine, "get", keys)
+            if glanced is UNSEEN:
+                data, *values = yield ask(self.engine, "get", keys)
+            elif isinstance(glanced, Exception):
+                raise glanced
+            else:
+                data, values = glanced, []
             call.seen = data
             if tags:
                 call.extra = {**known, **tokens.learn(asked, values, drops)}
@@ -150,6 +159,8 @@ class EngineStore:
             call.is_cut_off = self.engine.capabilities.remote
             self._tally.engine_failed(self.engine, call.place, "get", error)
             return None
+        finally:
+            del glanced  # it may refer to this frame
         if found is not None and self._idle is not None:
             rest = found.left if found.raised else found.left + self._stale
             yield from self._touch(call.place, min(self._idle, rest))
@@ -244,7 +255,9 @@ class EngineStore:
                 if not (yield from self._put_fenced(going[0], records, life, expected)):
                     return False
             elif going:
-                yield ask(self.engine, "put", {note.key: records[note.key] for note in going}, life)
+                items = {note.key: records[note.key] for note in going}
+                tells = hasattr(type(self.engine), "keep")  # what is computed from what is by hand
+                yield ask(self.engine, "keep" if tells else "put", items, life)
             dropped = [note.key for note in going if note.grounded]  # by who couldn't wait
             if dropped:
                 yield ask(self.engine, "drop", dropped)

@@ -32,6 +32,8 @@ class TieredStore:
         lasts: Gives the seconds that a value is good for: None is for ever, 0 or less not at all.
         hot: Gives the key that a call has in the table, from its key in the engine.
         used: Told of each such key under which a call found something in the table.
+        own_tag: Gives the tag by which the table's entry is found when its key in the engine
+            changes, from that key; None where nobody tells of that, or the keys are the same.
     """
 
     waits = True
@@ -43,18 +45,22 @@ class TieredStore:
         lasts: Callable[[Any, Call], float | None],
         hot: Callable[[Call], Any],
         used: Callable[[Any], object] = id,
+        own_tag: Callable[[str], str] | None = None,
     ) -> None:
         self.near = near
         self.far = far
         self._lasts = lasts
         self._hot = hot
         self._used = used
+        self._own_tag = own_tag
 
     def _shadow(self, call: Call) -> Call:
         """The call as the table has it."""
         place = self._hot(call)
         shadow = Call(place, place, call.function, call.args, call.kwargs, call.is_forced)
         shadow.tags = self.far._tagged(call)
+        if self._own_tag is not None:
+            shadow.tags = [*shadow.tags, self._own_tag(call.place)]
         return shadow
 
     def look(self, call: Call) -> Steps[Found | None]:
@@ -64,7 +70,7 @@ class TieredStore:
         if found is not None:
             self._used(shadow.place)
             return found
-        promotion = self._promotion(shadow)
+        promotion = self._promotion(shadow, self._own_tag and self._own_tag(call.place))
         try:
             found = yield from self.far.look(call)
             promotion.take(found)
@@ -104,8 +110,8 @@ class TieredStore:
         self.near.abandon(near)
         self.far.abandon(far)
 
-    def _promotion(self, shadow: Call) -> _Promotion:
-        return _Promotion(self.near, self.far.tokens, shadow)
+    def _promotion(self, shadow: Call, own_tag: str | None = None) -> _Promotion:
+        return _Promotion(self.near, self.far.tokens, shadow, own_tag)
 
 
 class _Promotion:
@@ -113,16 +119,22 @@ class _Promotion:
 
     Its tags are only known when it has been read. So they are noted then, and after that it is
     asked whether any tag was dropped here since it was read: if so, it stays away. If one is
-    dropped later, it is found by its tags.
+    dropped later, it is found by its tags. Its own tag is known before: a change of its key in the
+    engine finds it from the beginning.
     """
 
-    __slots__ = ("_drops", "_flight", "_near", "_shadow", "_tagged", "_tokens")
+    __slots__ = ("_drops", "_flight", "_near", "_own", "_own_tag", "_shadow", "_tagged", "_tokens")
 
-    def __init__(self, near: TableStore, tokens: Tokens, shadow: Call) -> None:
+    def __init__(self, near: TableStore, tokens: Tokens, shadow: Call, own_tag: str | None) -> None:
         self._near = near
         self._tokens = tokens
         self._shadow = shadow
         self._drops = tokens.drops
+        self._own: Any = None
+        self._own_tag = () if own_tag is None else (own_tag,)
+        if self._own_tag and near._tags is not None:
+            shadow.tags = self._own_tag
+            self._own = near._tags.depart(shadow)
         self._flight = near.table.depart(shadow.place)
         self._tagged: Any = None
 
@@ -131,7 +143,7 @@ class _Promotion:
         if found is None or found.raised or found.left <= found.margin:
             return
         shadow = self._shadow
-        shadow.ttl, shadow.tags = found.left - found.margin, found.tags
+        shadow.ttl, shadow.tags = found.left - found.margin, [*found.tags, *self._own_tag]
         tags = self._near._tags
         if tags is not None:
             self._tagged = tags.depart(shadow)
@@ -143,3 +155,5 @@ class _Promotion:
     def end(self) -> None:
         """Ends the notes."""
         self._near.abandon((self._flight, self._tagged))
+        if self._own is not None:
+            self._near._tags.abandon(self._own)  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ from _thread import RLock
 from time import monotonic
 from weakref import WeakSet
 
-from .._run.effects import ask
+from .._run.effects import ask, itself
 from ..errors import EngineClosedError, EngineError
 
 TYPE_CHECKING = False
@@ -148,16 +148,24 @@ class Tokens:
                 for tag in tags:
                     other._near.pop(tag, None)
 
+    def forget(self, tags: Collection[str] | None) -> None:
+        """These tokens, or all, aren't taken from memory any more: others have changed them."""
+        with _lock:
+            self.drops += 1
+            for tag in list(self._near) if tags is None else tags:
+                self._near.pop(tag, None)
+
     def owners(self) -> list[Owner]:
         """The caches of this process that share an engine and a namespace with this one's."""
         with _lock:
             return [other.owner for other in self._alike() if other.owner is not None]
 
     def _alike(self) -> list[Tokens]:
+        engine = itself(self.engine)
         return [
             other
             for other in list(_everywhere)
-            if other.engine is self.engine and other._prefix == self._prefix
+            if itself(other.engine) is engine and other._prefix == self._prefix
         ]
 
 
@@ -165,7 +173,7 @@ def in_use() -> list[Tokens]:
     """One of those for each engine and prefix that caches of this process use."""
     with _lock:
         everywhere = [tokens for tokens in list(_everywhere) if tokens.owner is not None]
-    found = {(id(tokens.engine), tokens._prefix): tokens for tokens in everywhere}
+    found = {(id(itself(tokens.engine)), tokens._prefix): tokens for tokens in everywhere}
     return list(found.values())
 
 

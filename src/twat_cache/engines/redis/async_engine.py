@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ...engine_types import Bytes
+    from ...stream_types import Stream
     from .async_lines import AsyncCluster, AsyncSingle
     from .commands import Steps
     from .place import Place
@@ -161,6 +162,17 @@ class AsyncRedisEngine:
     async def left(self, keys: Sequence[str]) -> list[float | None]:
         """The seconds that the entries still have."""
         return await self._run(commands.left(keys))
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """How it tells of changes; a cluster doesn't."""
+        return ("tracking", "pubsub") if self._whole else ()
+
+    def stream(self, way: str) -> Stream:
+        """What tells of changes in one of these ways; connects when it is started."""
+        from .streams import stream_at
+
+        return stream_at(self._place, way)
 
     async def ping(self) -> None:
         """Returns if every server that has keys answers."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ...engine_types import Bytes
+    from ...stream_types import Stream
     from .commands import Steps
     from .place import Place
 
@@ -124,6 +125,17 @@ class RedisEngine:
     def left(self, keys: Sequence[str]) -> list[float | None]:
         """The seconds that the entries still have."""
         return self._run(commands.left(keys))
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """How it tells of changes; a cluster doesn't."""
+        return ("tracking", "pubsub") if self._whole else ()
+
+    def stream(self, way: str) -> Stream:
+        """What tells of changes in one of these ways; connects when it is started."""
+        from .streams import stream_at
+
+        return stream_at(self._place, way)
 
     def ping(self) -> None:
         """Returns if every server that has keys answers."""

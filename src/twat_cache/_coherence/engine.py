@@ -1,0 +1,246 @@
+"""An engine as a cache uses it that follows its stream: what it changes there, others are told.
+
+What can be is changed on the stream's own connection, where it isn't echoed to who changes it;
+anything else in the engine's ordinary way. What that is:
+
+    by hand   told before, so that nobody keeps what was computed from the state before
+    any       told after, unless the engine does so itself
+
+If it can't be told, then as soon as the engine is back, as that anything may have changed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .._run.drive import arun, run
+from .._run.effects import Ask, Whole, ask
+from ..errors import EngineConnectionError, EngineError, EngineTimeoutError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .._run.drive import Effect, Steps
+    from ..engine_types import Bytes, Capabilities
+    from ..stream_types import Follower, Sent, Stream
+
+__all__ = ["AsyncCoherentEngine", "CoherentEngine", "coherent"]
+
+
+def coherent(engine: Any, stream: Stream, follower: Follower) -> Any:
+    """The engine, of the same colour."""
+    kind = AsyncCoherentEngine if engine.capabilities.async_ else CoherentEngine
+    return kind(engine, stream, follower)
+
+
+class _Coherent:
+    """What both colours share: the steps.
+
+    Args:
+        engine: The engine; caches that have the same one share their tags.
+        stream: What tells of its changes.
+        follower: On whose behalf it is changed.
+    """
+
+    def __init__(self, engine: Any, stream: Stream, follower: Follower) -> None:
+        self.guarded = engine
+        self._stream = stream
+        self._follower = follower
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the engine, but for values in pieces."""
+        capabilities: Capabilities = self.guarded.capabilities
+        return capabilities._replace(pieces=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the engine has."""
+        if name.startswith("_") or name == "guarded":
+            raise AttributeError(name)
+        return getattr(self.guarded, name)
+
+    def _putting(self, items: Mapping[str, Bytes], ttl: float | None, by_hand: bool) -> Steps[None]:
+        keys = list(items)
+        sent = self._stream.put(self._follower, items, ttl, by_hand=by_hand)
+        otherwise = ask(self.guarded, "put", items, ttl)
+        try:
+            yield from self._changing(sent, otherwise, keys, by_hand=by_hand)
+        except EngineTimeoutError as error:
+            self._postpone(error, keys)
+            raise
+
+    def _adding(self, key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
+        sent = self._stream.add(self._follower, key, value, ttl)
+        otherwise = ask(self.guarded, "add", key, value, ttl)
+        return bool((yield from self._changing(sent, otherwise, [key])))
+
+    def _dropping(self, keys: Sequence[str]) -> Steps[int]:
+        sent = self._stream.drop(self._follower, keys)
+        otherwise = ask(self.guarded, "drop", keys)
+        try:
+            return int((yield from self._changing(sent, otherwise, keys, by_hand=True)))
+        except EngineTimeoutError as error:
+            if self._postpone(error, keys):
+                return 0
+            raise
+
+    def _swapping(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> Steps[bool]:
+        otherwise = ask(self.guarded, "swap", key, expected, value, ttl)
+        return bool((yield from self._changing(None, otherwise, [key])))
+
+    def _touching(self, keys: Sequence[str], ttl: float | None) -> Steps[int]:
+        sent = self._stream.touch(self._follower, keys, ttl)
+        otherwise = ask(self.guarded, "touch", keys, ttl)
+        return int((yield from self._changing(sent, otherwise, keys)))
+
+    def _changing(
+        self, sent: Sent | None, otherwise: Effect, keys: Sequence[str], *, by_hand: bool = False
+    ) -> Steps[Any]:
+        """What comes of a change, on the stream's connection or in the ordinary way."""
+        if sent is not None:
+            try:
+                return (yield sent)
+            except EngineConnectionError:
+                pass  # the stream's connection broke, the engine's may be in order
+        steps = self._changing_otherwise(otherwise, keys, by_hand=by_hand)
+        if self._stream.tells_all:  # whoever gives up waiting: others have to know
+            return (yield Whole(self.guarded, steps))
+        return (yield from steps)
+
+    def _changing_otherwise(
+        self, otherwise: Effect, keys: Sequence[str], *, by_hand: bool
+    ) -> Steps[Any]:
+        if by_hand:
+            yield from self._telling(keys, is_vital=False)
+        try:
+            result = yield otherwise
+        except EngineError:  # it may have been done all the same
+            if self._stream.tells_all:
+                yield from self._telling(keys, by_hand=by_hand)
+            raise
+        if self._stream.tells_all:
+            yield from self._telling(keys, by_hand=by_hand)
+        return result
+
+    def _telling(
+        self, keys: Sequence[str], *, by_hand: bool = True, is_vital: bool = True
+    ) -> Steps[None]:
+        circuit = getattr(self.guarded, "circuit", None)
+        error = None if circuit is None else circuit.refusal()
+        if error is None:
+            tell = partial(self._stream.tell, self._follower, keys, by_hand=by_hand)
+            try:
+                yield (yield Ask(tell))
+            except EngineError as failure:
+                error = failure
+        if error is None or not is_vital:
+            return
+        if circuit is None:
+            raise error
+        circuit.postpone(error, work=self._telling_all, name=f"~tell:{self._follower.channel}")
+
+    def _telling_all(self, _: object) -> Steps[None]:
+        yield (yield Ask(partial(self._stream.tell, self._follower, (), by_hand=True)))
+
+    def _postpone(self, error: EngineError, keys: Sequence[str]) -> bool:
+        """The engine forgets the keys when it is back, if anything sees to that; tells whether."""
+        circuit = getattr(self.guarded, "circuit", None)
+        if circuit is None:
+            return False
+        circuit.postpone(error, keys)
+        return True
+
+
+class CoherentEngine(_Coherent):
+    """A blocking engine whose changes are told. Thread-safe."""
+
+    def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values; whoever asks wants to be told of changes, too."""
+        self._stream.start()
+        values: list[bytes | memoryview | None] = self.guarded.get(keys)
+        return values
+
+    def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values, by hand."""
+        run(self._putting(items, ttl, True))
+
+    def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores values that were computed."""
+        run(self._putting(items, ttl, False))
+
+    def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none."""
+        return run(self._adding(key, value, ttl))
+
+    def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys."""
+        return run(self._dropping(keys))
+
+    def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value if the expected one is there."""
+        return run(self._swapping(key, expected, value, ttl))
+
+    def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now."""
+        return run(self._touching(keys, ttl))
+
+    def ping(self) -> None:
+        """Returns if the engine can serve, and tells of changes."""
+        self.guarded.ping()
+        self._stream.check()
+
+
+class AsyncCoherentEngine(_Coherent):
+    """As `CoherentEngine`, with coroutine functions."""
+
+    _twin: CoherentEngine | None = None
+
+    @property
+    def blocking(self) -> CoherentEngine:
+        """For those who can't await."""
+        if self._twin is None:
+            self._twin = CoherentEngine(self.guarded.blocking, self._stream, self._follower)
+        return self._twin
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
+        """The values."""
+        self._stream.start()
+        values: list[bytes | memoryview | None] = await self.guarded.get(keys)
+        return values
+
+    async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores the values, by hand."""
+        await arun(self._putting(items, ttl, True))
+
+    async def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """Stores values that were computed."""
+        await arun(self._putting(items, ttl, False))
+
+    async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
+        """Stores the value if there is none."""
+        return await arun(self._adding(key, value, ttl))
+
+    async def drop(self, keys: Sequence[str]) -> int:
+        """Forgets the keys."""
+        return await arun(self._dropping(keys))
+
+    async def swap(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> bool:
+        """Stores the value if the expected one is there."""
+        return await arun(self._swapping(key, expected, value, ttl))
+
+    async def touch(self, keys: Sequence[str], ttl: float | None) -> int:
+        """Gives the entries so many seconds from now."""
+        return await arun(self._touching(keys, ttl))
+
+    async def ping(self) -> None:
+        """Returns if the engine can serve, and tells of changes."""
+        await self.guarded.ping()
+        await Ask(self._stream.check).arun()
