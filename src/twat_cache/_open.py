@@ -27,9 +27,11 @@ __all__ = ["open_engine", "resilient", "tiered"]
 GROUP = "twat_cache.engines"
 
 _BUILT_IN = {
+    "az": "objects:ObjectStoreEngine",
     "disk": "disk:DiskEngine",
     "diskcache": "diskcache:DiskcacheEngine",
     "file": "file:FileEngine",
+    "gs": "objects:ObjectStoreEngine",
     "mapping": "mapping:MappingEngine",
     "memcache": "memcached:MemcachedEngine",
     "memcached": "memcached:MemcachedEngine",
@@ -43,6 +45,7 @@ _BUILT_IN = {
     "rediss": "redis:RedisEngine",
     "rediss+cluster": "redis:RedisEngine",
     "rediss+sentinel": "redis:RedisEngine",
+    "s3": "objects:ObjectStoreEngine",
     "sqlite": "sqlite:SqliteEngine",
     "valkey": "redis:RedisEngine",
     "valkeys": "redis:RedisEngine",
