@@ -1,0 +1,77 @@
+"""URLs of servers: what they say, and what no message about them tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from twat_cache import ConfigurationError
+from twat_cache.engines.network import Node, address_of, patience, pool_bound
+
+KNOWN = frozenset({"timeout", "pool_size"})
+SECRET = "s3cr3t"
+
+
+def test_a_url_in_full():
+    address = address_of("x://us%40er:p%2Fw%3A@one:7,[::1]:8,two/a%20b?timeout=1", KNOWN, 99)
+    assert address.scheme == "x"
+    assert (address.user, address.password) == ("us@er", "p/w:")
+    assert address.nodes == (Node("one", 7), Node("::1", 8), Node("two", 99))
+    assert address.path == "a b"
+    assert address.options == {"timeout": "1"}
+    assert [str(node) for node in address.nodes] == ["one:7", "[::1]:8", "two:99"]
+
+
+def test_what_is_left_out():
+    address = address_of("x://", KNOWN, 99)
+    assert address.nodes == (Node("localhost", 99),)
+    assert (address.user, address.password, address.path) == (None, None, "")
+    assert address_of("x://:only@[::1]", KNOWN, 99).nodes == (Node("::1", 99),)
+    assert address_of("x://user@host", KNOWN, 99).password is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"x:{SECRET}",
+        f"x://user:{SECRET}/more@host",
+        f"x://user:{SECRET}?more@host",
+        f"x://user:{SECRET}#more@host",
+        f"x://user:{SECRET}:more",
+        f"x://user:{SECRET}",
+        f"x://user:pass@host:{SECRET}",
+        f"x://user:{SECRET}@[::1",
+        f"x://user:{SECRET}@host:0",
+        f"x://user:{SECRET}@host:65536",
+        f"x://user:{SECRET}@host:²",
+        f"x://user:{SECRET}@host?nonsense=1",
+        f"x://user:{SECRET}@host?timeout=1&timeout=2",
+    ],
+)
+def test_a_url_that_is_read_wrongly_is_refused_without_telling_it(url):
+    with pytest.raises(ConfigurationError, match="x") as caught:
+        address_of(url, KNOWN, 99)
+    assert SECRET not in str(caught.value)
+
+
+def test_an_address_hides_who():
+    shown = repr(address_of(f"x://user:{SECRET}@host:7/path", KNOWN, 99))
+    assert "host:7" in shown
+    assert SECRET not in shown
+    assert "user" not in shown
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "no", "nan", "inf", None])
+def test_a_timeout_is_above_0(timeout):
+    with pytest.raises(ConfigurationError, match="timeout="):
+        patience(timeout)
+
+
+@pytest.mark.parametrize("size", [0, -1, "no", "1.5", 1.5, True, None])
+def test_a_pool_has_room_for_one(size):
+    with pytest.raises(ConfigurationError, match="pool_size="):
+        pool_bound(size)
+
+
+def test_numbers_may_come_as_text():
+    assert patience("0.5") == patience(0.5) == 0.5
+    assert pool_bound("7") == pool_bound(7) == 7
