@@ -67,6 +67,13 @@ def named(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
 
 
+def _names(keys: Sequence[str]) -> list[bytes]:
+    try:
+        return [key.encode() for key in keys]  # in half of the time
+    except UnicodeEncodeError:
+        return [named(key) for key in keys]
+
+
 def key_of(command: Command) -> bytes:
     """The one that tells where a command goes."""
     return command[3 if command[0] in _SCRIPTS else 1]  # type: ignore[return-value]
@@ -74,7 +81,7 @@ def key_of(command: Command) -> bytes:
 
 def get(keys: Sequence[str], whole: bool) -> Steps[list[bytes | memoryview | None]]:
     """The values."""
-    names = [named(key) for key in keys]
+    names = _names(keys)
     if not whole or len(names) == 1:
         replies = yield [(b"GET", name) for name in names], None
         # MGET, too, takes what is no text, and so isn't ours, for nothing
@@ -121,7 +128,7 @@ def add(key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
 
 def drop(keys: Sequence[str], whole: bool) -> Steps[int]:
     """Forgets the keys; their memory is freed in the background."""
-    names = [named(key) for key in keys]
+    names = _names(keys)
     commands = _together(b"UNLINK", names) if whole else [(b"UNLINK", name) for name in names]
     return sum(checked((yield commands, None)))
 
