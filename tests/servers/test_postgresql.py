@@ -207,6 +207,22 @@ def test_a_host_is_looked_up_and_its_next_address_tried(postgresql_server, free_
             engine.ping()
 
 
+def test_what_libpq_finds_elsewhere_holds(postgresql_server, table, tmp_path, monkeypatch):
+    services = tmp_path / "services"
+    services.write_text(
+        f"[cache]\nhost=127.0.0.1\nport={postgresql_server.port}\nuser=cache\ndbname=cache\n"
+    )
+    monkeypatch.setenv("PGPASSWORD", postgresql_server.password)
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    engine = PostgresqlEngine("service=cache", table=table, timeout=PATIENT)
+    with closing(engine):
+        engine.ping()
+    monkeypatch.setenv("PGHOST", "localhost")
+    monkeypatch.setenv("PGPORT", str(postgresql_server.port))
+    with closing(PostgresqlEngine("postgresql:///cache", user="cache", timeout=PATIENT)) as engine:
+        engine.ping()
+
+
 # What it keeps.
 
 

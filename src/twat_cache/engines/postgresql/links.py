@@ -139,6 +139,11 @@ class ThreadLinks(Links):
         if over is not None:
             self._drop(over)
 
+    def close(self) -> None:
+        """Ends all connections; those in use end when they are given back."""
+        with self._change:
+            super().close()
+
     def end(self, link: Link) -> None:
         """Ends a connection that was taken."""
         self._drop(link)
@@ -246,7 +251,10 @@ def _looked_up(names: list[tuple[str, str]], deadline: float) -> list[list[str]]
         except OSError as error:
             answers.put(error)
 
-    Thread(target=work, name="twat_cache-resolver", daemon=True).start()
+    try:
+        Thread(target=work, name="twat_cache-resolver", daemon=True).start()
+    except RuntimeError:  # the interpreter ends
+        work()
     try:
         found = answers.get(timeout=max(0.0, deadline - monotonic()))
     except Empty:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "identifier", "split_url"]
 
 _OURS = ("pool_size", "prepare", "schema", "table", "timeout")
+_PORT = "5432"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 
 
@@ -45,7 +46,7 @@ class Place:
         self._password = password
         self._turn = 0
         hosts = given.pop("host", None) or os.environ.get("PGHOST", "")
-        ports = given.pop("port", None) or os.environ.get("PGPORT", "") or "5432"
+        ports = given.pop("port", None) or os.environ.get("PGPORT", "")
         addresses = given.pop("hostaddr", None) or os.environ.get("PGHOSTADDR", "")
         self._hosts = _hosts(hosts.split(","), ports.split(","), addresses.split(","))
         given.setdefault("fallback_application_name", "twat-cache")
@@ -56,7 +57,7 @@ class Place:
         given["options"] = f"{given.get('options') or os.environ.get('PGOPTIONS', '')} {chosen}"
         given["user"] = user or given.get("user")
         self._given = given
-        shown = [f"{host or 'localhost'}:{port}" for host, port, _ in self._hosts]
+        shown = [f"{h or 'localhost'}:{port or _PORT}" for h, port, _ in self._hosts]
         database = given.get("dbname") or os.environ.get("PGDATABASE", "")
         self._shown = f"{','.join(shown)}/{database}"
 
@@ -68,7 +69,7 @@ class Place:
     @property
     def names(self) -> list[tuple[str, str]]:
         """The hosts whose addresses must be looked up, each with its port."""
-        return [(host, port) for host, port, address in self._hosts if _is_name(host, address)]
+        return [(h, port or _PORT) for h, port, address in self._hosts if _is_name(h, address)]
 
     def conninfo(self, found: Sequence[Sequence[str]]) -> str:
         """What libpq connects by.
@@ -86,12 +87,9 @@ class Place:
             tries += [(host, port, one) for one in known]
         turn = self._turn % len(tries)
         tries = tries[turn:] + tries[:turn]
-        host, port, address = (",".join(column) for column in zip(*tries, strict=True))
-        given = dict(self._given, port=port)
-        if host.strip(","):
-            given["host"] = host
-        if address.strip(","):
-            given["hostaddr"] = address
+        columns = zip(("host", "port", "hostaddr"), zip(*tries, strict=True), strict=True)
+        chosen = {name: ",".join(values) for name, values in columns if any(values)}
+        given = {**self._given, **chosen}
         password = self._password
         if password is not None:
             given["password"] = self._asked(password) if callable(password) else password
@@ -182,7 +180,7 @@ def _hosts(hosts: list[str], ports: list[str], addresses: list[str]) -> list[tup
     if not all(port.isdecimal() for port in ports if port):  # it may be a piece of a password
         raise _unreadable()
     return [
-        (host, port or "5432", address)
+        (host, port, address)
         for host, port, address in zip(
             *(
                 given if len(given) == count else given * count
