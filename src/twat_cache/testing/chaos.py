@@ -326,7 +326,9 @@ def _bound(port: int) -> socket.socket:
     bound = socket.socket()
     try:
         bound.setblocking(False)
-        if sys.platform != "win32":  # where it means that others may take the port
+        # So that it can be bound again beside its connections. On Windows it would let others take
+        # the port of a listener.
+        if port or sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((_HOST, port))
     except BaseException:
