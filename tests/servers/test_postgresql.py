@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import mmap
 import os
 import socket
 import time
@@ -280,6 +281,23 @@ def test_not_a_number_of_seconds_stores_nothing(engine):
     assert engine.get(["key"]) == [None]
 
 
+def test_what_is_too_large_is_left_out_and_what_was_there_forgotten(engine):
+    with mmap.mmap(-1, (256 << 20) + 1) as pages, memoryview(pages) as large:  # none is touched
+        engine.put({"key": b"1", "other": b"1"}, None)
+        engine.put({"key": large}, None)
+        assert engine.get(["key"]) == [None]
+        engine.put({"key": b"2", "other": large, "more": b"2"}, 60)
+        assert engine.get(["key", "other", "more"]) == [b"2", None, b"2"]
+        assert engine.add("other", large, None) is False
+        assert engine.swap("key", b"2", large, None) is False
+
+
+def test_a_batch_may_be_larger_than_a_statement(engine):
+    items = {f"key{number}": bytes([number]) * (9 << 20) for number in range(3)}
+    engine.put(items, None)
+    assert engine.get(list(items)) == list(items.values())
+
+
 def test_a_swap_for_no_time_forgets(engine):
     engine.put({"key": b"1"}, None)
     assert engine.swap("key", b"1", b"2", 0) is True
@@ -337,6 +355,18 @@ def test_what_is_past_its_time_leaves_as_others_are_put(engine, owner, table):
         engine.put({f"new{number}.{n}": b"2" for n in range(100)}, None)
     assert rows_of(owner, table) == 401
     assert len(list(engine.scan(""))) == 401
+
+
+def test_tasks_sweep_too(url, owner, table):
+    async def work():
+        engine = AsyncPostgresqlEngine(url, table=table, timeout=PATIENT)
+        await engine.put({f"old{number}": b"1" for number in range(100)}, 0.01)
+        await asyncio.sleep(0.05)
+        await engine.put({f"new{number}": b"2" for number in range(300)}, None)
+        await engine.close()
+
+    asyncio.run(work())
+    assert rows_of(owner, table) == 300
 
 
 def test_a_sweep_does_not_wait_for_a_row_that_another_holds(engine, owner, table):
