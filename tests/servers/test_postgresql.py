@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import mmap
 import os
+import shutil
 import socket
 import time
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from threading import Thread
 import pytest
 
 from tests.fixtures.servers import wait_until
+from tests.fixtures.servers.redis_secure import make_certificate
 from twat_cache import (
     ConfigurationError,
     EngineClosedError,
@@ -427,10 +429,12 @@ def free_port():
 def reach(postgresql_server):
     """Pings by a URL; gives the error, which tells neither the user nor the password."""
 
-    def reach(*, user="cache", password=None, port=None, database="cache", query=""):
+    def reach(
+        *, user="cache", password=None, host="127.0.0.1", port=None, database="cache", query=""
+    ):
         password = password or postgresql_server.password
         port = port or postgresql_server.port
-        url = f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}?timeout=10{query}"
+        url = f"postgresql://{user}:{password}@{host}:{port}/{database}?timeout=10{query}"
         with (
             closing(PostgresqlEngine.from_url(url)) as engine,
             pytest.raises(EngineError) as caught,
@@ -449,7 +453,7 @@ def reach(postgresql_server):
         told = everything_told_by(caught.value)
         assert password not in told
         assert f'"{user}"' not in told
-        assert f"127.0.0.1:{port}/{database}" in str(caught.value)
+        assert f"{host}:{port}/{database}" in str(caught.value)
         assert caught.value.__cause__ is not None
         return caught.value
 
@@ -500,6 +504,45 @@ def test_a_server_without_tls_is_told(reach):
     error = reach(query="&sslmode=require")
     assert type(error) is EngineError
     assert "speaks no TLS" in str(error)
+
+
+@pytest.fixture
+def certificate(postgresql_server, admin):
+    """Of the server, which speaks TLS while the test lasts."""
+    pytest.importorskip("cryptography")
+    make_certificate(postgresql_server.folder)
+    files = [postgresql_server.folder / name for name in ("certificate.pem", "key.pem")]
+    files[1].chmod(0o600)
+    for file in files:
+        shutil.chown(file, *os.stat(postgresql_server.folder / "data")[4:6])
+    for option, value in zip(("ssl_cert_file", "ssl_key_file", "ssl"), (*files, "on")):
+        admin.execute(f"ALTER SYSTEM SET {option} = '{value}'")
+    admin.execute("SELECT pg_reload_conf()")
+    secure = f"{postgresql_server.url}?sslmode=require"
+    wait_until(lambda: can_be_reached(secure), PATIENT, lambda: "it speaks no TLS")
+    yield files[0]
+    admin.execute("ALTER SYSTEM RESET ALL")
+    admin.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: not can_be_reached(secure), PATIENT, lambda: "it speaks TLS")
+
+
+def test_a_server_is_trusted_by_its_certificate(reach, postgresql_server, certificate, table):
+    given = f"{postgresql_server.url}?sslmode=verify-full&sslrootcert={certificate}"
+    value = bytes(range(256)) * 4_096
+    with closing(PostgresqlEngine.from_url(given, table=table, timeout=PATIENT)) as engine:
+        engine.put({"key": value}, None)
+        assert [engine.get(["key"]) for _ in range(3)] == [[value]] * 3
+
+    async def work():
+        engine = AsyncPostgresqlEngine.from_url(given, table=table, timeout=PATIENT)
+        assert await engine.get(["key"]) == [value]
+        await engine.close()
+
+    asyncio.run(work())
+    for root in ("/no/such/file", certificate):
+        error = reach(host="localhost", query=f"&sslmode=verify-full&sslrootcert={root}")
+        assert type(error) is EngineError
+        assert "can't be trusted by TLS" in str(error)
 
 
 def test_a_server_that_wants_tls_is_told(reach, postgresql_server, admin):

@@ -30,11 +30,11 @@ _BY_TEXT = {
     ),
     ("pg_hba.conf",): "has no entry in pg_hba.conf for this client, user and database",
     ("permission denied for database",): "lets this user not into the database; GRANT CONNECT",
-    ("does not exist",): "has no such database; create it, or name another one in the URL",
-    ("does not support SSL",): "speaks no TLS; turn it on there, or leave out sslmode",
     ("certificate", "sslmode", "SSL error"): (
         "can't be trusted by TLS; look at sslmode, sslrootcert and the server's certificate"
     ),
+    ("does not exist",): "has no such database; create it, or name another one in the URL",
+    ("does not support SSL",): "speaks no TLS; turn it on there, or leave out sslmode",
     ("invalid response to SSL", "expected authentication request", "unsupported frontend"): (
         "is no PostgreSQL server; look at host and port"
     ),
