@@ -166,8 +166,12 @@ class ObjectStoreEngine:
             self._check()
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._place.pool_size, "twat_cache")
-            threads = self._threads
-            futures = [threads.submit(request.run) for request in requests]
+            try:
+                futures = [self._threads.submit(request.run) for request in requests]
+            except RuntimeError:  # the interpreter ends, and no thread begins any more
+                futures = []
+        if not futures:
+            return [request.run() for request in requests]
         errors = [future.exception() for future in futures]
         for error in filter(None, errors):
             raise error

@@ -29,9 +29,10 @@ __all__ = ["failure", "has_no_parts", "is_absent", "is_refused", "is_unsupported
 _CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
 _STATUS = re.compile(r"(?:status code|response|status): (\d{3})\b")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
-_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+_NAMES = re.compile(r'https?://\S+|"[^"\n]*"|(?:location|path) \S+')
+_NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _TLS = ("certificate", "InvalidContentType", "InvalidMessage", "AlertReceived", "CorruptMessage")
-_CREDENTIALS = ("169.254.169.254", "metadata.google", "Credential", "credential")
+_METADATA = ("://169.254.169.254/", "://metadata.google")
 _TRANSIENT = frozenset({"408", "429", "500", "502", "503", "504"})
 
 
@@ -39,7 +40,7 @@ def is_absent(error: Exception) -> bool:
     """Whether there is no such object, though there is its bucket; an empty one has no parts."""
     text = str(error)
     if isinstance(error, FileNotFoundError):
-        return not any(sign in text for sign in _NO_BUCKET)
+        return _code(text) not in _NO_BUCKET
     return _status(text) == "416"
 
 
@@ -70,36 +71,45 @@ def failure(error: Exception, place: Place) -> EngineError:
 
 
 def _understood(error: Exception, text: str, place: Place) -> EngineError:
-    code = _CODE.search(text)
-    kind = _KIND.search(text)
+    code = _code(text)
     status = _status(text)
-    said = (code and code[1]) or (f"status {status}" if status else type(error).__name__)
-    if any(sign in text for sign in _NO_BUCKET):
+    kind = _KIND.search(text)
+    inner = _NAMES.sub("", text)  # or a bucket's name might be taken for the reason
+    said = code or (f"status {status}" if status else type(error).__name__)
+    if code in _NO_BUCKET:
         return EngineError(f"{place}: there is no such bucket; make it, or name another")
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or status in {"401", "403"}:
-        return EngineError(f"{place}: the server refused the keys or what they may do ({said})")
-    if not status and any(sign in text for sign in _CREDENTIALS):
+    if any(sign in text for sign in _METADATA):
         return EngineError(
             f"{place}: no keys were found; put them into the environment, give them as options, or"
             " skip_signature=True where none are needed"
         )
-    if "TimedOut" in text or (kind and kind[1] == "Timeout"):
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or status in {"401", "403"}:
+        return EngineError(f"{place}: the server refused the keys or what they may do ({said})")
+    if kind is None:
+        if status in _TRANSIENT:
+            return EngineConnectionError(f"{place}: the server can't serve now ({said})")
+        return EngineError(f"{place}: the server failed, or it is no object store ({said})")
+    if kind[1] == "Timeout" or "TimedOut" in inner:
         return EngineTimeoutError(
             f"{place}: no answer within {place.timeout:g} s; more time is given by timeout="
         )
-    if any(sign in text for sign in _TLS):
+    if any(sign in inner for sign in _TLS):
         return EngineError(
             f"{place}: no TLS; see whether the endpoint begins with https:// rightly, and who"
             " signed its certificate"
         )
-    if kind is not None:
-        return EngineConnectionError(
-            f"{place}: the server can't be reached, or the connection broke ({kind[1]}); see"
-            " whether it runs and the endpoint is right"
-        )
-    if status in _TRANSIENT:
-        return EngineConnectionError(f"{place}: the server can't serve now ({said})")
-    return EngineError(f"{place}: the server failed, or it is no object store ({said})")
+    if "Parse(" in inner:
+        return EngineError(f"{place}: no HTTP; see what listens at the endpoint")
+    return EngineConnectionError(
+        f"{place}: the server can't be reached, or the connection broke ({kind[1]}); see whether it"
+        " runs and the endpoint is right"
+    )
+
+
+def _code(text: str) -> str:
+    """The reason that the server gave, in a word."""
+    found = _CODE.search(text)
+    return found[1] if found else ""
 
 
 def _status(text: str) -> str:
