@@ -45,11 +45,12 @@ of the same dict came to lie there: it reads on beyond its end. What it gives is
 entry, or any object at all, or a crash; this is so in all versions of CPython. Besides, a key that
 isn't a str may get into memory for nothing but strs, if the dict was cleared while its place was
 looked for (gh-140551; from 3.11 on, mended in 3.13.10 and 3.14.1). For both the memory has to
-change its size. So a key whose comparison may run anybody's code is *guarded*: it sees whether the
-size is another after its comparison than before, and if so breaks the look-up off, by `Moved`,
-before the C code goes on; the look-up is made anew. Keys of plain objects run nobody's code; they
-aren't guarded and cost nothing. Not guarded against are arguments of another type with the very
-hash of a plain key, as `Fraction(5)` has that of 5.
+change its size. So such changes are counted, in one step with what makes them, and a key whose
+comparison may run anybody's code is *guarded*: if there was a change, it breaks the look-up off, by
+`Moved`, before the C code goes on; the look-up is made anew. Keys of plain objects run nobody's
+code; they aren't guarded and cost nothing. Not guarded against are arguments of another type with
+the very hash of a plain key, as `Fraction(5)` has that of 5; and without the GIL a change is
+counted a moment after it is made.
 
 A look-up that was interrupted may also miss what was stored meanwhile, so that the dict has a key
 twice. It answers with the first, until that leaves, and what leaves takes the others along.
@@ -59,7 +60,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock
+from _thread import RLock, _local
 from _weakref import ref
 from collections import deque
 from itertools import count, starmap
@@ -153,30 +154,49 @@ class Key(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - a tuple can't hav
 
 
 class Moved(Exception):  # noqa: N818 - no error: the look-up is made anew
-    """While keys were compared, the memory of the dict that they are looked up in moved."""
+    """The memory of a dict has moved since one of its keys was looked up."""
+
+
+class Seen(_local):
+    """How often a dict's memory had changed when this thread last compared two of its keys."""
+
+    changes = -1
+
+
+class Extent:
+    """The size in bytes of a dict's memory, and how often it has changed."""
+
+    __slots__ = ("changes", "seen", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.changes = 0
+        self.seen = Seen()
 
 
 class Guarded(Key):
     """A key whose comparison may run anybody's code, and so sees whether its dict has moved.
 
+    It may have moved before the comparison began, but after the look-up did. So the first one that
+    a thread makes after a change breaks off in any case.
+
     Raises:
         Moved: It has.
     """
 
-    home: ref[Store]
+    extent: Extent
 
     __hash__ = Key.__hash__
 
     def __eq__(self, other: object) -> bool:
-        store = self.home()
-        if store is None:
-            return tuple.__eq__(self, other)
-        before = next(store._sizes)
+        extent = self.extent
+        seen, changes = extent.seen, extent.changes
+        if seen.changes != changes:
+            seen.changes = changes
+            raise Moved
         is_equal = tuple.__eq__(self, other)
-        for after in store._sizes:  # from here on there is no call, so nobody comes between
-            if after == before:
-                return is_equal
-            break
+        if extent.changes == changes:  # from here on there is no call, so nobody comes between
+            return is_equal
         raise Moved
 
 
@@ -188,7 +208,7 @@ _IN_C = type(object.__eq__)
 _HOLDS_OBJECTS = 1 << 14  # CPython's Py_TPFLAGS_HAVE_GC
 
 
-def guard(key: Any, store: Store) -> None:
+def guard(key: Any, extent: Extent) -> None:
     """Makes a key a guarded one, unless its objects are known to run nobody's code if compared."""
     objects = [*key]
     for item in objects:
@@ -204,7 +224,7 @@ def guard(key: Any, store: Store) -> None:
             or getattr(item, "tzinfo", None) is not None  # a time may ask its time zone
         ):
             key.__class__ = Guarded
-            key.home = ref(store)
+            key.extent = extent
             return
 
 
@@ -426,7 +446,7 @@ class Store:
         self._ordered = ordered
         self._is_shed = False
         self._entries: dict[Any, Entry] = {}  # for good: the door is bound to it
-        self._sizes = iter(self._entries.__sizeof__, None)  # each is measured when it is drawn
+        self._extent = Extent(self._entries.__sizeof__())
         self._word: deque[Entry | Request] = deque()
         self._turn: dict[int, object] = {}
         self._is_torn = False
@@ -471,6 +491,37 @@ class Store:
 
     def _look_where(self) -> None:
         raise NotImplementedError
+
+    # -- the dict ---------------------------------------------------------------------------------
+
+    def _add(self, filed: Any, new: Entry, flight: Flight | None) -> Entry | None:
+        """The entry that is there, else the new one, which is now; None for a grounded flight."""
+        entries, extent = self._entries, self._extent
+        while True:
+            storing = starmap(entries.setdefault, ((filed, new),))
+            measuring = starmap(entries.__sizeof__, _NO_ARGUMENTS)
+            try:
+                if flight is None or not flight.grounded:  # asked in one step with what follows
+                    (entry,) = storing
+                    (size,) = measuring
+                    if size != extent.size:
+                        extent.size = size
+                        extent.changes += 1
+                    return entry
+            except Moved:
+                continue
+            return None
+
+    def _wipe(self) -> None:
+        """Empties the dict; what was in it is let go of after that, since it may run any code."""
+        entries, extent = self._entries, self._extent
+        listing: Any = starmap(list, ((entries.values(),),))
+        clearing = starmap(entries.clear, _NO_ARGUMENTS)
+        measuring = starmap(entries.__sizeof__, _NO_ARGUMENTS)
+        (_held,) = listing
+        (_,) = clearing
+        (extent.size,) = measuring
+        extent.changes += 1
 
     # -- leaving ----------------------------------------------------------------------------------
 

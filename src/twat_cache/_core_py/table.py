@@ -573,7 +573,7 @@ class Table(Store):
             entry.gone = True
             left.append(entry)
         if not told:
-            self._entries.clear()
+            self._wipe()
         self._ask(self._keep_anew, now)
         step()  # from here on nobody takes them over
         left.sort(key=lambda entry: order.get(entry, -1))
@@ -646,7 +646,7 @@ class Table(Store):
             new = self._new_entry(key, filed, value, ttl, weight, now, until)
             left = None
             while True:
-                entry = self._enter(filed, new, flight)
+                entry = self._add(filed, new, flight)
                 if entry is None:
                     return False
                 is_late = flight is not None and flight.grounded
@@ -676,16 +676,6 @@ class Table(Store):
             if self.on_removal is not None:
                 self._tell(gone)
 
-    def _enter(self, filed: Any, new: Entry, flight: Flight | None) -> Entry | None:
-        """The entry that is there, else the new one, which is now; None for a grounded flight."""
-        while True:
-            try:
-                if flight is None or not flight.grounded:  # asked in one step with what follows
-                    return self._entries.setdefault(filed, new)
-            except Moved:
-                continue
-            return None
-
     def _replace(self, entry: Entry, new: Entry, flight: Flight | None, gone: Gone) -> bool:
         """Has an entry become the new one; tells whether it could."""
         old = entry.take_over(new, flight)
@@ -707,7 +697,7 @@ class Table(Store):
         until: tuple[int | None, int | None] | None,
     ) -> Entry:
         if type(filed) is Key:
-            guard(filed, self)
+            guard(filed, self._extent)
         new = Entry()
         new.key = filed
         new.value = value
