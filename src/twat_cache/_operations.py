@@ -66,6 +66,12 @@ class Operations(Parts):
     # -- what the methods do ------------------------------------------------------------------
 
     def _get(self, key: str, default: Any, *, counts: bool = True) -> Steps[Any]:
+        if (far := self._far) is not None and far is self._shelf:
+            place = self._place(key)
+            values = yield from far.values((place,))
+            if counts:
+                self._tally.looked_up(len(values), 1 - len(values))
+            return values.get(place, default)
         (found,) = yield from self._shelf.read([self._place(key)])
         is_there = found is not None and found.left > 0 and not found.raised
         if counts:
@@ -74,6 +80,10 @@ class Operations(Parts):
 
     def _get_many(self, keys: Iterable[str]) -> Steps[dict[str, Any]]:
         places = self._places(keys)
+        if (far := self._far) is not None and far is self._shelf:
+            values = yield from far.values(list(places.values()))
+            self._tally.looked_up(len(values), len(places) - len(values))
+            return {key: values[place] for key, place in places.items() if place in values}
         found = yield from self._shelf.read(list(places.values()))
         there = {
             key: one.value

@@ -92,8 +92,18 @@ class Path:
             step = single_flight(step, self._flights, tally, copier)
         self.go, self.ago = observe(step, tally)
 
+    @property
+    def landed(self) -> object:
+        """See `Flights`."""
+        return self._flights.landed
+
+    def is_computing(self, key: Hashable) -> bool:
+        """Whether somebody computes the key, whom a call can join."""
+        return key in self._flights
+
     def forget(self, key: Hashable) -> None:
         """Nobody joins a computation for the key that began before now."""
+        self._flights.landed = object()
         self._flights.pop(key, None)
         self._behind.pop(key, None)
         for memo in list(self.memos.values()):
@@ -101,6 +111,7 @@ class Path:
 
     def forget_all(self) -> None:
         """Nobody joins any computation that began before now."""
+        self._flights.landed = object()
         self._flights.clear()
         self._behind.clear()
         for memo in list(self.memos.values()):

@@ -196,15 +196,15 @@ class EngineCached(EngineControls):
             (data,) = self._far.engine.get((place,))
             value = MISSING if data is None else self._far.plain(place, data)
         except Exception as error:
-            call = self._seen(place, args, kwargs, landed, error)
+            call = self._asked(place, args, kwargs, landed, error)
         else:
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
-            call = self._seen(place, args, kwargs, landed, data)
+            call = self._asked(place, args, kwargs, landed, data)
         return self._path.go(call)
 
-    def _seen(
+    def _asked(
         self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any], landed: object, data: Any
     ) -> Call:
         """A call for which the engine was asked already."""
@@ -268,12 +268,12 @@ class AsyncEngineCached(EngineCached):
             (data,) = await self._far.engine.get((place,))
             value = MISSING if data is None else self._far.plain(place, data)
         except Exception as error:
-            call = self._seen(place, args, kwargs, landed, error)
+            call = self._asked(place, args, kwargs, landed, error)
         else:
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
-            call = self._seen(place, args, kwargs, landed, data)
+            call = self._asked(place, args, kwargs, landed, data)
         return await self._path.ago(call)
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:

@@ -102,6 +102,9 @@ class Call:
         origin: Where the answer came from.
         took: How many seconds the computation took.
         extra: What a store remembers between `look` and `keep`.
+        glanced: What an engine was found to have for it before the first step: bytes, None for
+            nothing, or what it raised; and `UNSEEN` if it wasn't asked or that says no more.
+        landed: See `Flights`; as it was when the engine was asked.
         seen: The bytes that an engine had for it when it was last asked; None is nothing.
         lease: What tells after so many seconds whether this process still has the right to store.
         ttl: A time to live for this call alone, instead of the cache's: seconds, infinite for
@@ -114,6 +117,7 @@ class Call:
         "extra",
         "found",
         "function",
+        "glanced",
         "is_alone",
         "is_awaited",
         "is_behind",
@@ -122,6 +126,7 @@ class Call:
         "is_looked_up",
         "key",
         "kwargs",
+        "landed",
         "lease",
         "loop",
         "origin",
@@ -156,6 +161,8 @@ class Call:
         self.took = 0.0
         self.extra: Any = None
         self.seen: Any = UNSEEN
+        self.glanced: Any = UNSEEN
+        self.landed: object = None
         self.lease: Callable[[float], Steps[bool]] | None = None
         self.ttl: float | Callable[[Any], float | None] | None = None
         self.tags: Collection[str] | None = None

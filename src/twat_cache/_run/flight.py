@@ -103,13 +103,19 @@ else:
 
 
 class Flights(_Dict):
-    """The flights of one cache, by key. Forgotten in a child process: their leaders stay behind."""
+    """The flights of one cache, by key. Forgotten in a child process: their leaders stay behind.
 
-    __slots__ = ("__weakref__",)
+    Attributes:
+        landed: Another object after each landing, and whenever something was forgotten: what was
+            read before is no longer all there is to know.
+    """
+
+    __slots__ = ("__weakref__", "landed")
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(self) -> None:
         """Begins with none."""
+        self.landed = object()
         _everywhere.add(self)
 
     def __eq__(self, other: object) -> bool:

@@ -17,7 +17,7 @@ from _thread import get_ident
 from time import perf_counter
 
 from .. import events
-from .._run.call import JOINED
+from .._run.call import JOINED, UNSEEN
 from .._run.flight import HANDED_OVER, Flight, Flights, leave
 from .._run.join import Join
 
@@ -48,12 +48,15 @@ def single_flight(
             if call.is_forced:
                 flights[key] = mine
             while (flight := flights.setdefault(key, mine)) is not mine:
+                call.glanced = UNSEEN
                 start = perf_counter()
                 if not (yield Join(flight)):
                     return (yield call)
                 if flight.error is not None or flight.value is not HANDED_OVER:
                     return joined(call, flight, start)
                 flights.remove(key, flight)
+            if call.landed is not flights.landed:
+                call.glanced = UNSEEN
             if call.loop is None:
                 mine.mark = get_ident()
             else:
@@ -67,6 +70,7 @@ def single_flight(
         finally:
             if token is not None:
                 leave(token)
+            flights.landed = object()  # before anybody can lead after this
             if flights.get(key) is mine:
                 flights.pop(key, None)  # or another's that came just now, which nobody joins then
             mine.end()
