@@ -75,7 +75,8 @@ class EngineShelf(EngineStore):
         """The values that are fresh, by key."""
         data = yield ask(self.engine, "get", places)
         plain = self.plain
-        found, others = {}, {}
+        found: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         for place, one in zip(places, data, strict=True):
             if one is not None:
                 value = plain(place, one)
