@@ -10,7 +10,7 @@ import socket
 import time
 import traceback
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from math import inf, nan
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -668,6 +668,24 @@ def test_after_a_failover_the_new_primary_serves(redis_sentinel, kill):
             lambda: "the new one gets nothing",
         )
         assert engine.get(["after"]) == [b"value"]
+
+
+def test_after_a_failover_awaited_calls_go_to_the_new_primary(redis_sentinel):
+    async def work():
+        engine = AsyncRedisEngine.from_url(redis_sentinel.url, timeout=1)
+        await engine.put({"key": b"value"}, None)
+        await asyncio.to_thread(redis_sentinel.fail_over)
+        limit = time.monotonic() + PATIENT
+        while redis_sentinel.primary.call("GET", "awaited") != "value":
+            assert time.monotonic() < limit
+            with suppress(EngineError):
+                await engine.put({"awaited": b"value"}, None)
+            await asyncio.sleep(0.05)
+        assert await engine.get(["awaited"]) == [b"value"]
+        await engine.close()
+
+    redis_sentinel.primary.call("DEL", "awaited")
+    asyncio.run(work())
 
 
 def caught(call):
