@@ -157,14 +157,15 @@ class Parts:
         if self._near is not None:
             self._near.forget_tags(tags)
 
-    def _overrule(self, places: Collection[str], *, tags: bool) -> None:
-        """Others have changed these by hand, or tags: what is being computed is of no use."""
+    def _overrule(self, places: Collection[str] | None) -> None:
+        """Others have changed these, or anything: what is being computed is of no use."""
         if self._far is not None:
-            self._far.ground_some(places)
-        for place in places:
-            self._path.forget(place)
-        if tags:
+            self._far.ground(places)
+        if places is None:
             self._path.forget_all()
+        else:
+            for place in places:
+                self._path.forget(place)
 
     def _forget_near(self) -> None:
         """Forgets what is in memory and all counts, and grounds what is on its way."""

@@ -341,13 +341,14 @@ class EngineControls(Wrapper):
         if self._index is not None:
             self._index.drop(tags)
 
-    def _overrule(self, places: Collection[str], *, tags: bool) -> None:
-        """Others have changed these by hand, or tags: what is being computed is of no use."""
-        self._far.ground_some(places)
-        for place in places:
-            self._path.forget(place)
-        if tags:
+    def _overrule(self, places: Collection[str] | None) -> None:
+        """Others have changed these, or anything: what is being computed is of no use."""
+        self._far.ground(places)
+        if places is None:
             self._path.forget_all()
+        else:
+            for place in places:
+                self._path.forget(place)
 
     def _forget_near(self) -> None:
         """Forgets what the near table has and all counts, and grounds what is on its way."""

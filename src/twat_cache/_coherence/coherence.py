@@ -52,6 +52,7 @@ class Coherence:
 
     prefixes: Sequence[str] = ()
     channel = ""
+    _was_alive = False
 
     def __init__(self, engine: Any, way: str, bound: float) -> None:
         ways = getattr(engine, "streams", ())
@@ -90,7 +91,7 @@ class Coherence:
         self._cache = ref(cache)
         self._table = near.table
         self._index: Any = near._tags
-        self._tokens = tokens
+        self._tokens = ref(tokens)  # which know the cache
         self._is_keyed_alike = is_keyed_alike
         self.alive_until(0)
         if self._shared is not None:
@@ -116,9 +117,11 @@ class Coherence:
         tags = [key[len(before_tags) :] for key in keys if key.startswith(before_tags)]
         cache = self._cache()
         if by_hand and cache is not None:
-            cache._overrule(places, tags=bool(tags))
+            cache._overrule(places)
+            if tags:
+                cache._path.forget_all()
         if tags:
-            self._tokens.forget(tags)
+            self._forget_tokens(tags)
         if self._is_keyed_alike:
             for place in places:
                 self._table.discard((place,))
@@ -134,10 +137,19 @@ class Coherence:
         table = self._table
         table.resize(table.maxsize)
         table.generation = (table.generation + 1) % _GENERATIONS
-        self._tokens.forget(None)
+        self._forget_tokens(None)
+        cache = self._cache()
+        if cache is not None and self._was_alive:  # else it is the first call that waits for this
+            cache._overrule(None)
+
+    def _forget_tokens(self, tags: Sequence[str] | None) -> None:
+        tokens = self._tokens()
+        if tokens is not None:
+            tokens.forget(tags)
 
     def alive_until(self, moment: int) -> None:
         """The table answers until then."""
         table = self._table
+        self._was_alive = self._was_alive or moment > 0
         now = table.now()  # first: a thread that is held up in between makes it sooner, not later
         table.valid_until = now + moment - monotonic_ns() if moment else 0

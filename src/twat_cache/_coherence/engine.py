@@ -64,7 +64,8 @@ class _Coherent:
     def _putting(self, items: Mapping[str, Bytes], ttl: float | None, by_hand: bool) -> Steps[None]:
         keys = list(items)
         sent = self._stream.put(self._follower, items, ttl, by_hand=by_hand)
-        otherwise = ask(self.guarded, "put", items, ttl)
+        is_other = not by_hand and hasattr(self.guarded, "keep")
+        otherwise = ask(self.guarded, "keep" if is_other else "put", items, ttl)
         try:
             yield from self._changing(sent, otherwise, keys, by_hand=by_hand)
         except EngineTimeoutError as error:
@@ -142,6 +143,10 @@ class _Coherent:
         if circuit is None:
             raise error
         circuit.postpone(error, work=self._telling_all, name=f"~tell:{self._follower.channel}")
+
+    def emptying(self) -> Steps[None]:
+        """Much is about to be dropped by hand: nothing that is being computed is to be kept."""
+        yield from self._telling((), is_vital=False)
 
     def _telling_all(self, _: object) -> Steps[None]:
         yield (yield Ask(partial(self._stream.tell, self._follower, (), by_hand=True)))

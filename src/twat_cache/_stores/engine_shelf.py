@@ -160,6 +160,8 @@ class EngineShelf(EngineStore):
         if self.groups:
             yield from self.tokens.drop([_OURS + prefix])
             return
+        if hasattr(type(self.engine), "emptying"):  # first, so that nothing that began before stays
+            yield from self.engine.emptying()
         try:
             yield from _dropped(self.engine, prefix)
         except EngineClosedError:
@@ -177,13 +179,12 @@ class EngineShelf(EngineStore):
         else:
             yield from _dropped(engine, self._whole)
 
-    def ground(self) -> None:
-        """Nothing that is on its way will be stored."""
-        self._changes.note_all()
-
-    def ground_some(self, places: Collection[str]) -> None:
-        """Nothing that is on its way for these keys will be stored."""
-        self._changes.note(places)
+    def ground(self, places: Collection[str] | None = None) -> None:
+        """Nothing that is on its way, or for these keys alone, will be stored."""
+        if places is None:
+            self._changes.note_all()
+        else:
+            self._changes.note(places)
 
     def names(self, prefix: str) -> Steps[list[str]]:
         """The keys that begin so and that the engine still has.

@@ -1,0 +1,477 @@
+"""Near tables before one Redis: what one cache changes, the others' tables don't answer with."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import NamedTuple
+
+import pytest
+
+pytest.importorskip("redis")
+from tests.fixtures import worlds
+from tests.fixtures.servers import Server, redis_server
+from tests.fixtures.servers.redis import Redis
+from twat_cache.testing.chaos import ChaosProxy
+
+pytestmark = pytest.mark.xdist_group("redis")
+
+_ = redis_server  # a fixture
+PATIENT = 5  # seconds; a busy machine isn't what is tested
+WAYS = ["tracking", "pubsub"]
+LONG = {"by": "tracking", "bound": 30}  # so that a slow machine doesn't lose it
+
+
+def until(condition, seconds=20.0):
+    """Waits until something is so, and fails if it isn't in that time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came to be so"
+        time.sleep(0.002)
+
+
+class Site(NamedTuple):
+    """A package and a server, on which each cache is like one of another machine."""
+
+    tc: object
+    server: Server
+
+    def url(self, number):
+        """One for each machine: engines of other URLs share nothing."""
+        return f"{self.server.url}?timeout={PATIENT + number / 1000}"
+
+    def store(self, number, way, **options):
+        cache = self.tc.Cache(["memory", self.url(number)], coherence=way, **options)
+        cache.ping()
+        return cache
+
+    def function(self, number, way, function, **options):
+        decorate = self.tc.ucache(["memory", self.url(number)], coherence=way, name="f", **options)
+        made = decorate(function)
+        made.contains(0)
+        until(lambda: made.table.valid_until)
+        return made
+
+    def gets(self):
+        """How many commands have asked the server for values."""
+        lines = str(self.server.call("INFO", "commandstats")).splitlines()
+        found = [line for line in lines if line.startswith(("cmdstat_get:", "cmdstat_mget:"))]
+        return sum(int(line.split("calls=")[1].split(",")[0]) for line in found)
+
+    def is_near(self, read):
+        """Whether a read is answered without the server."""
+        before = self.gets()
+        read()
+        return self.gets() == before
+
+
+@pytest.fixture
+def site(tc, redis_server):
+    redis_server.call("FLUSHALL")
+    yield Site(tc, redis_server)
+    gc.collect()
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+# -- what others change ----------------------------------------------------------------------------
+
+
+def test_a_change_elsewhere_is_seen_in_the_near_table(site, way):
+    with site.store(1, way) as here, site.store(2, way) as there:
+        here.set("a", 1)
+        until(lambda: site.is_near(lambda: here.get("a")))
+        there.set("a", 2)
+        until(lambda: here.get("a") == 2)
+        until(lambda: site.is_near(lambda: here.get("a")))
+        there.delete("a")
+        until(lambda: here.get("a") is None)
+        there.set("a", 3)
+        assert here.get("a") == 3  # what was missing is never near
+        there.incr("a")
+        until(lambda: here.get("a") == 4)
+        there.clear()
+        until(lambda: here.get("a") is None)
+
+
+def test_a_tag_that_is_dropped_elsewhere_is_dropped_here(site, way):
+    with site.store(1, way, tag_ttl=3600) as here, site.store(2, way, tag_ttl=3600) as there:
+        here.set("a", 1, tags=["t", "u"])
+        here.set("b", 2, tags=["u"])
+        until(lambda: site.is_near(lambda: here.get_many(["a", "b"])))
+        there.invalidate_tags("t")
+        until(lambda: here.get("a") is None)
+        assert here.get("b") == 2
+
+
+def test_a_call_is_forgotten_wherever_it_is_invalidated(site, way):
+    state = {"n": 1}
+    options = {"tags": lambda i: [f"even:{i % 2 == 0}"], "invalidate_by": ["i"]}
+    here = site.function(1, way, lambda i: state["n"], **options)
+    there = site.function(2, way, lambda i: state["n"], **options)
+    for number, drop in enumerate(
+        [
+            lambda: there.invalidate(4),
+            lambda: there.put(number, 4),
+            lambda: there.invalidate_by(i=4),
+            lambda: site.tc.invalidate_tags("even:True"),
+            there.cache_clear,
+            lambda: there.refresh(4),
+        ],
+        2,
+    ):
+        until(lambda: site.is_near(lambda: here(4)))
+        assert here(4) == number - 1
+        state["n"] = number
+        drop()
+        until(lambda number=number: here(4) == number)
+    here.close(), there.close()
+
+
+def test_what_anybody_changes_on_the_server_is_seen_by_tracking(site):
+    with site.store(1, LONG) as here:
+        for drop in (
+            lambda: site.server.call("DEL", "::a"),
+            lambda: site.server.call("FLUSHALL"),
+            lambda: site.server.call("PEXPIRE", "::a", 1),
+        ):
+            here.set("a", 1)
+            until(lambda: site.is_near(lambda: here.get("a")))
+            drop()
+            until(lambda: here.get("a") is None)
+
+
+def test_arguments_of_any_kind_are_found(site):
+    here = site.function(1, LONG, lambda *args: len(args))
+    there = site.function(2, LONG, lambda *args: len(args))
+    for args in [(), (1, "a"), ([1, 2],), ({"k": (1,)}, None)]:
+        until(lambda args=args: site.is_near(lambda: here(*args)))
+        there.put(99, *args)
+        until(lambda args=args: here(*args) == 99)
+    here.close(), there.close()
+
+
+def test_caches_of_one_engine_tell_each_other(site, way):
+    here = site.function(1, way, lambda i: 1)
+    also = site.function(1, way, lambda i: 1)
+    until(lambda: here(1) == 1 and site.is_near(lambda: here(1)))
+    until(lambda: site.is_near(lambda: also(1)))
+    also.put(2, 1)
+    until(lambda: here(1) == 2)
+    assert also(1) == 2
+    here.close(), also.close()
+
+
+# -- one's own -------------------------------------------------------------------------------------
+
+
+def test_what_is_computed_here_is_not_read_again(site):
+    loads = []
+    options = {"tags": lambda i: [f"item:{i}"], "ttl": 3600}
+    here = site.function(1, LONG, lambda i: loads.append(i), **options)
+    there = site.function(2, LONG, lambda i: None, **options)
+    for item in range(1, 20):
+        here(item)
+    there.put("news", 1)  # comes after all that the server may have said of the others
+    until(lambda: here(1) == "news")
+    assert all(site.is_near(lambda item=item: here(item)) for item in range(2, 20))
+    assert loads == list(range(1, 20))
+    stats = here.stats()
+    assert (stats.loads, stats.engine_errors) == (19, 0)
+    here.close(), there.close()
+
+
+def test_hits_near_are_counted_by_the_table(site):
+    here = site.function(1, LONG, lambda i: i)
+    until(lambda: site.is_near(lambda: here(1)))
+    before, asked = here.stats(), site.gets()
+    for _ in range(100):
+        here(1)
+    after = here.stats()
+    assert after.hits - before.hits == 100
+    assert after.misses == before.misses
+    assert site.gets() == asked
+    here.close()
+
+
+def test_a_computation_that_began_before_is_not_kept(site, way):
+    """Also where there was nothing to be dropped, so that the server has nothing to tell."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def old(i):
+        begun.set()
+        assert go_on.wait(30)
+        return "old"
+
+    here = site.function(1, way, old)
+    there = site.function(2, way, lambda i: "new")
+    other = site.function(1, way, lambda i: "new")
+    mark = site.function(1, way, lambda i: i)
+    for drop in (lambda: there.invalidate(1), lambda: there.put("new", 1), there.cache_clear):
+        begun.clear(), go_on.clear()
+        there.invalidate(1)
+        thread = threading.Thread(target=here, args=(1,))
+        thread.start()
+        assert begun.wait(30)
+        drop()
+        until(lambda: site.is_near(lambda: mark(2)))  # time for word of it to come
+        go_on.set()
+        thread.join()
+        assert there(1) == "new"
+        assert other(1) == "new"
+    for one in (here, there, other, mark):
+        one.close()
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+def streams(site):
+    """The numbers of the connections that follow changes."""
+    lines = str(site.server.call("CLIENT", "LIST")).splitlines()
+    fields = [dict(part.split("=", 1) for part in line.split()) for line in lines]
+    return [one["id"] for one in fields if int(one["sub"])]
+
+
+def test_after_a_cut_nothing_old_answers_and_the_table_comes_back(site, way):
+    with site.store(1, way) as here, site.store(2, way) as there:
+        for number in range(3):
+            there.set("a", number)
+            until(lambda number=number: here.get("a") == number)
+            until(lambda: site.is_near(lambda: here.get("a")))
+            for one in streams(site):
+                site.server.call("CLIENT", "KILL", "ID", one)
+            site.server.call("DEL", "::a")
+            until(lambda: here.get("a") is None)
+        assert here.stats().engine_errors == 0
+
+
+def test_a_stream_that_stalls_is_not_believed_beyond_its_bound(site):
+    loads = []
+    with ChaosProxy(site.server.host, site.server.port) as proxy:
+        url = f"redis://{proxy.address}/0?timeout=0.2"
+        decorate = site.tc.ucache(["memory", url], coherence={"by": "tracking", "bound": 0.3})
+
+        @decorate
+        def f(i):
+            loads.append(i)
+            return len(loads)
+
+        f(1)
+        until(lambda: f.table.valid_until)
+        until(lambda: site.is_near(lambda: f(1)))
+        assert loads == [1]
+        proxy.stall()
+        until(lambda: f(1) > 1)  # neither the table nor the server answers
+        proxy.heal()
+        until(lambda: site.is_near(lambda: f(1)))
+        f.close()
+
+
+def test_a_server_that_is_away_is_waited_for(site, tc):
+    with ChaosProxy(site.server.host, site.server.port) as proxy:
+        proxy.refuse()
+        cache = tc.Cache(["memory", f"redis://{proxy.address}/0"], coherence="tracking")
+        with pytest.raises(tc.EngineError):
+            cache.ping()
+        proxy.heal()
+        until(lambda: is_served(tc, cache))
+        cache.set("a", 1)
+        until(lambda: site.is_near(lambda: cache.get("a")))
+        cache.close()
+
+
+def is_served(tc, cache):
+    try:
+        cache.ping()
+    except tc.EngineError:
+        return False
+    return True
+
+
+def test_without_the_right_to_track_nothing_is_near(site, tc, caplog):
+    name = "weak"
+    site.server.call("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all", "-client")
+    try:
+        url = f"redis://{name}:secret@{site.server.address}/0?timeout={PATIENT}"
+        cache = tc.Cache(["memory", url], coherence="tracking")
+        for _ in range(2):
+            with pytest.raises(tc.EngineError, match="follow changes") as caught:
+                cache.ping()
+        cache.set("a", 1)
+        assert cache.get("a") == 1
+        assert not any(site.is_near(lambda: cache.get("a")) for _ in range(5))
+        told = [record.getMessage() for record in caplog.records if record.name == "twat_cache"]
+        assert len(told) == 1
+        assert "secret" not in f"{told} {caught.value!r} {cache!r}"
+        cache.close()
+    finally:
+        site.server.call("ACL", "DELUSER", name)
+
+
+def test_a_server_that_is_too_old_is_refused_clearly(tc):
+    server = Redis.launch("--rename-command", "HELLO", "")
+    try:
+        cache = tc.Cache(["memory", f"{server.url}?timeout={PATIENT}"], coherence="tracking")
+        with pytest.raises(tc.EngineError, match="Redis 6"):
+            cache.ping()
+        cache.set("a", 1)
+        assert cache.get("a") == 1
+        cache.close()
+    finally:
+        server.close()
+
+
+def following():
+    """The threads that follow changes."""
+    return [thread for thread in threading.enumerate() if "coherence" in thread.name]
+
+
+def test_the_stream_ends_with_the_last_cache(site, way):
+    until(lambda: not following())
+    one, other = site.store(1, way), site.store(1, way)
+    assert len(following()) == 1
+    one.close()
+    assert len(following()) == 1
+    other.close()
+    until(lambda: not following())
+    dropped = site.store(1, way)
+    assert len(following()) == 1
+    del dropped
+    gc.collect()
+    until(lambda: not following())
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_follows_by_itself(site, way):
+    with site.store(1, way) as here:
+        here.set("a", 1)
+        until(lambda: site.is_near(lambda: here.get("a")))
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            code = 1
+            try:
+                os.read(reader, 1)
+                is_right = here.get("a") == 2  # nothing that was inherited
+                until(lambda: site.is_near(lambda: here.get("a")))
+                here.set("a", 3)
+                until(lambda: here.get("a") == 4)
+                code = 0 if is_right else 2
+            finally:
+                os._exit(code)
+        here.set("a", 2)
+        os.write(writer, b".")
+        until(lambda: here.get("a") == 3)
+        until(lambda: site.is_near(lambda: here.get("a")))
+        here.set("a", 4)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert here.get("a") == 4
+        os.close(reader), os.close(writer)
+
+
+def test_the_end_of_a_process_waits_for_nothing_and_says_nothing(core, redis_server):
+    code = f"""
+        from twat_cache import Cache, ucache
+        place = ["memory", "{redis_server.url}?timeout={PATIENT}"]
+        cache = Cache(place, coherence="tracking")
+        cache.ping()
+        cache.set("a", 1)
+        f = ucache(place, coherence="pubsub")(lambda: cache.get("a"))
+        assert f() == 1
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        env=worlds.environment(core),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# -- coroutines ------------------------------------------------------------------------------------
+
+
+def test_coroutines_are_told_likewise(site, way):
+    tc, state = site.tc, {}
+
+    async def main():
+        state["n"] = 1
+        site.server.call("FLUSHALL")
+        here = tc.AsyncCache(["memory", site.url(1)], coherence=way)
+        there = tc.AsyncCache(["memory", site.url(2)], coherence=way)
+        await here.ping()
+        await there.ping()
+
+        @here.cached
+        async def f(i):
+            return state["n"]
+
+        await here.set("a", 1, tags=["t"])
+        assert await here.get("a") == 1
+        await there.set("a", 2, tags=["t"])
+        await meanwhile(lambda: here.get("a"), 2)
+        await there.invalidate_tags("t")
+        await meanwhile(lambda: here.get("a"), None)
+        assert await f(1) == 1
+        state["n"] = 2
+        await there.clear()
+        await meanwhile(lambda: f(1), 2)
+        await here.close()
+        await there.close()
+
+    async def meanwhile(read, value):
+        end = time.monotonic() + 20
+        while await read() != value:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.002)
+
+    asyncio.run(main())
+    asyncio.run(main())  # in another loop
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+def test_it_takes_a_near_table_and_an_engine_that_tells(tc, tmp_path):
+    for engine in ("memory", "redis://localhost", ["mapping:", "redis://localhost"]):
+        with pytest.raises(tc.ConfigurationError, match="coherence"):
+            tc.Cache(engine, coherence="tracking")
+        with pytest.raises(tc.ConfigurationError, match="coherence"):
+            tc.ucache(engine, coherence="tracking")(lambda: 1)
+    for engine in (
+        f"sqlite:///{tmp_path}/store.db",
+        "redis+cluster://localhost",
+        ["mapping:", "redis://localhost"],
+    ):
+        several = engine if isinstance(engine, list) else [engine]
+        with pytest.raises(tc.ConfigurationError, match="coherence"):
+            tc.ucache(["memory", *several], coherence="pubsub")(lambda: 1)
+    with pytest.raises(tc.ConfigurationError, match="clock"):
+        tc.Cache(["memory", "redis://localhost"], coherence="tracking", clock=time.monotonic_ns)
+    for wrong in ("trackin", 1, {"by": "tracking", "bounds": 1}, {"by": "pubsub", "bound": 0.001}):
+        with pytest.raises(tc.ConfigurationError, match="coherence"):
+            tc.ucache(["memory", "redis://localhost"], coherence=wrong)
+    with pytest.raises(tc.ConfigurationError, match="coherence"):
+        tc.mcache(coherence="tracking")
+
+
+def test_ttl_is_the_default_and_asks_nothing_of_an_engine(tc):
+    with tc.Cache(["memory", "mapping:"], coherence="ttl") as cache:
+        cache.set("a", 1)
+        assert cache.get("a") == 1
+    assert tc.ucache("mapping:", coherence={"by": "ttl"})(lambda: 1)() == 1
