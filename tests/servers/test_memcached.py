@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import ssl
+import subprocess
 import time
 from contextlib import closing
 from threading import Thread
@@ -12,7 +14,8 @@ from threading import Thread
 import pytest
 
 from tests.fixtures.servers.memcached import Memcached
-from tests.fixtures.servers.server import ask, served, wait_until
+from tests.fixtures.servers.redis_secure import make_certificate
+from tests.fixtures.servers.server import Missing, ask, served, wait_until
 from twat_cache import (
     ConfigurationError,
     EngineClosedError,
@@ -444,6 +447,47 @@ def test_tls_with_a_server_that_has_none_is_an_error():
         with closing(engine), pytest.raises(EngineError, match="TLS") as caught:
             engine.ping()
         assert not isinstance(caught.value, (EngineConnectionError, EngineTimeoutError))
+
+
+class Encrypted(Memcached):
+    """One that speaks TLS only."""
+
+    def prepare(self):
+        if b"enable-ssl" not in subprocess.run(["memcached", "-h"], capture_output=True).stdout:
+            raise Missing("this memcached was built without TLS")
+        make_certificate(self.folder)
+        self.certificate = self.folder / "certificate.pem"
+
+    def command(self):
+        files = f"ssl_chain_cert={self.certificate},ssl_key={self.folder / 'key.pem'}"
+        return [*super().command(), "-Z", "-o", files]
+
+    def serves(self):
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        with socket.create_connection((self.host, self.port), timeout=5) as plain:
+            with context.wrap_socket(plain, server_hostname=self.host) as connection:
+                connection.sendall(b"version\r\n")
+                return connection.recv(100).startswith(b"VERSION")
+
+
+@pytest.fixture(scope="module")
+def encrypted_server():
+    yield from served(Encrypted.launch)
+
+
+def test_it_may_speak_tls(encrypted_server):
+    trusting = ssl.create_default_context(cafile=str(encrypted_server.certificate))
+    engine = MemcachedEngine(encrypted_server.address, tls=trusting, timeout=PATIENT)
+    with closing(engine):
+        engine.put({"key": b"x" * 100_000, "other": b"1"}, None)
+        assert engine.get(["key", "other"]) == [b"x" * 100_000, b"1"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_an_error(encrypted_server):
+    engine = MemcachedEngine.from_url(f"memcached://{encrypted_server.address}?tls=1&timeout=5")
+    with closing(engine), pytest.raises(EngineError, match="certificate") as caught:
+        engine.ping()
+    assert not isinstance(caught.value, (EngineConnectionError, EngineTimeoutError))
 
 
 class Secret(Memcached):

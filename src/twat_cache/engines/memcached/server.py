@@ -30,7 +30,7 @@ from ...errors import (
 from ..forks import ForkSafeLock, living
 
 try:
-    from pymemcache.client.base import Client
+    from pymemcache.client.base import Client, _readline
     from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 except ImportError as error:
     raise EngineNotAvailableError(
@@ -69,11 +69,21 @@ class Connection(Client):  # type: ignore[misc]
         return found
 
     def pipeline(self, name: bytes, commands: Sequence[bytes]) -> list[bytes]:
-        """The answers to commands that are sent one after the other without waiting."""
+        """The answers to commands that are sent one after the other without waiting.
+
+        With TLS each begins a record of its own: memcached (1.6.18) doesn't look for a command that
+        is left in its TLS buffer behind a value.
+        """
         answers: list[bytes] = []
         for chunk in _chunks(commands):
             self.bound()
-            answers += self._misc_cmd(chunk, name, False)
+            for part in [b"".join(chunk)] if self.tls_context is None else chunk:
+                self.sock.sendall(part)
+            rest = b""
+            for _ in chunk:
+                rest, line = _readline(self.sock, rest)
+                self._raise_errors(line, name)
+                answers.append(line)
         return answers
 
     def bound(self) -> None:

@@ -1,9 +1,9 @@
 """What an engine does, as steps: each yields what to ask at once, and is sent the answers.
 
-A put or a deletion tells nobody what was there. So whoever counts or compares looks first, and of
-the threads of one engine only one at a time is told of a name: the others' answers are that it
-wasn't there, or was. Between processes the same is had by conditional puts, where the server
-enforces them, and by nothing where it doesn't.
+A put or a deletion tells nobody what was there, so whoever counts or compares looks first. Between
+looking and doing, conditional puts see to it that nobody else was quicker, where the server
+enforces them. What they can't do, or don't, is seen to among the threads and tasks of one engine:
+of those who drop a key at once one counts it, of those who add it one puts it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from secrets import token_hex
 from typing import Any
 
 from ...errors import EngineError
+from ..forks import ForkSafeLock
 from .envelope import HEAD, encoded, head_of, key_in, key_of, length_of, name_of, sealed
 from .requests import Read, Remove, Write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from typing import TypeAlias, TypeVar
 
     from ...engine_types import Bytes, Clock
@@ -38,13 +39,45 @@ _NOBODYS = {"e_tag": '"00000000000000000000000000000000"'}
 _log = logging.getLogger("twat_cache")
 
 
+class _Droppers:
+    """Who drops which names just now, so that what several of them find is counted once."""
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._many: dict[str, int] = {}
+        self._counted: set[str] = set()
+
+    def join(self, names: Iterable[str]) -> None:
+        """One more drops these; to be told before looking."""
+        with self._lock:
+            for name in names:
+                self._many[name] = self._many.get(name, 0) + 1
+
+    def count(self, names: Iterable[str]) -> int:
+        """How many of these no other of those who drop them has counted."""
+        with self._lock:
+            mine = set(names) - self._counted
+            self._counted |= mine
+        return len(mine)
+
+    def leave(self, names: Iterable[str]) -> None:
+        """One has dropped them."""
+        with self._lock:
+            for name in names:
+                self._many[name] -= 1
+                if not self._many[name]:
+                    del self._many[name]
+                    self._counted.discard(name)
+
+
 class ObjectSteps:
     """The steps of all methods."""
 
     def __init__(self, place: Place, clock: Clock) -> None:
         self.place = place
         self._clock = clock
-        self._claims: dict[str, object] = {}
+        self._dropping = _Droppers()
+        self._adding: dict[str, object] = {}
 
     def get(self, keys: Sequence[str]) -> Steps[list[bytes | memoryview | None]]:
         """The values, in the order of the keys."""
@@ -81,16 +114,18 @@ class ObjectSteps:
     def drop(self, keys: Sequence[str]) -> Steps[int]:
         """Forgets the keys; tells how many of them were there."""
         names = {name_of(key): key for key in keys}
-        mine = self._claim(names)
+        self._dropping.join(names)
         try:
-            answers = yield [Read(self.place, name, length_of(names[name])) for name in mine]
-            found = dict(zip(mine, answers, strict=True))
-            there = [name for name in names if found.get(name, name) is not None]
+            answers = yield [Read(self.place, n, length_of(key)) for n, key in names.items()]
+            found = dict(zip(names, answers, strict=True))
+            there = [name for name, one in found.items() if one is not None]
+            live = [name for name in there if self._left(found[name], names[name]) is not None]
+            counted = self._dropping.count(live)
             if there:
                 yield [Remove(self.place, there)]
-            return sum(self._left(one, names[name]) is not None for name, one in found.items())
+            return counted
         finally:
-            self._disclaim(mine)
+            self._dropping.leave(names)
 
     def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
@@ -163,17 +198,16 @@ class ObjectSteps:
         return key if name_of(key) == name else None
 
     def _look_and_put(self, key: str, name: str, content: bytes) -> Steps[bool]:
-        mine = self._claim([name])
+        if self._adding.setdefault(name, mine := object()) is not mine:
+            return False
         try:
-            if not mine:
-                return False
             (found,) = yield [Read(self.place, name, length_of(key))]
             if self._left(found, key) is not None:
                 return False
             yield [Write(self.place, name, content)]
             return True
         finally:
-            self._disclaim(mine)
+            del self._adding[name]
 
     def _is_conditional(self) -> Steps[bool]:
         """Whether the server enforces conditions, which is tried once."""
@@ -190,15 +224,6 @@ class ObjectSteps:
                     self.place,
                 )
         return self.place.conditional
-
-    def _claim(self, names: Mapping[str, Any] | Sequence[str]) -> list[str]:
-        """Those of the names that nobody is busy with now."""
-        mine = object()
-        return [name for name in names if self._claims.setdefault(name, mine) is mine]
-
-    def _disclaim(self, names: Sequence[str]) -> None:
-        for name in names:
-            del self._claims[name]
 
     def _deadline(self, ttl: float | None) -> float:
         return inf if ttl is None else self._clock() + ttl
