@@ -34,6 +34,7 @@ __all__ = ["LateEngine", "Loan", "Tiers", "closed_engine", "tiers_of"]
 
 _MEMORY = ("memory", "memory:")
 _METHODS = {"get", "put", "add", "drop", "scan", "swap", "touch", "left", "ping"}
+_NOT_ITS_OWN = {"blocking", "circuit", "circuits", "guarded", "keep"}
 _AGAIN = 1.0  # seconds between two tries to open an engine
 _ACCEPTED = (
     "a URL such as 'sqlite:///cache.db', 'memory', an engine, or a list of these, where memory "

@@ -4,25 +4,30 @@
       ▲                                                  │   a probe in the background asks it
       └── what is due has reached the engine ◄───────────┘   at once, and then later and later
 
-While it is open no call asks the engine, so a dead one costs a call a microsecond. A caller never
-pays for a probe. A time-out opens it at once, since it has cost a caller all its time; if it was
-but a hiccup, the first probe closes it again within a millisecond or two.
+While it is open no call asks the engine, so a dead one costs a call some microseconds. A caller
+never pays for a probe. A time-out opens it at once, since it has cost a caller all its time, unless
+others were served meanwhile; if it was but a hiccup, the first probe closes it again within a
+millisecond or two. If the engine answers the probe and then serves nobody, the next probe waits,
+longer each time, up to two seconds.
 
-In the child of a fork, which has no probe, the next call starts one.
+In the child of a fork, which has no probe, the next call starts one; so it does if the probe is
+gone for another reason.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-from collections import deque
+import sys
 from random import uniform
 from threading import Thread
 from time import monotonic
+from weakref import WeakSet
 
-from .._fork_lock import ForkSafeLock
+from .._fork_lock import ForkSafeLock, living
 from .._run.drive import arun, run
-from .._run.effects import Sleep, ask
+from .._run.effects import Sleep, ask, blocking
 from .._run.flight import running_loop
 from .._run.tally import label
 from ..errors import EngineClosedError, EngineConnectionError, EngineError, EngineTimeoutError
@@ -36,9 +41,13 @@ if TYPE_CHECKING:
     from .._run.drive import Steps
     from .outbox import Work
 
-__all__ = ["Circuit"]
+__all__ = ["TRANSIENT", "Circuit"]
+
+TRANSIENT = (EngineTimeoutError, EngineConnectionError)
+"""What may pass by itself."""
 
 _FIRST = 0.02  # seconds between the first probe and the second
+_LONGEST = 2.0  # seconds before the first probe of an engine that serves nobody but the probe
 _BATCH = 500
 
 
@@ -53,6 +62,10 @@ class Circuit:
         window: Within how many seconds these must come.
         probe: The longest time in seconds from one probe to the next.
         queue: How many keys are kept to be dropped when the engine is back.
+
+    Attributes:
+        opened: How often it opened.
+        served: How often the engine served.
     """
 
     def __init__(
@@ -68,17 +81,22 @@ class Circuit:
         self.attempts = attempts
         self.outbox = Outbox(queue)
         self.opened = 0
-        """How often it opened."""
+        self.served = 0
         self._engine = engine
+        self._most = failures
         self._window = window
         self._probe = probe
-        self._failed: deque[float] = deque(maxlen=failures)
+        self._row = 0  # failures since the engine served
+        self._row_since = 0.0
         self._error: EngineError | None = None  # what opened it; None is closed
         self._since = 0.0
+        self._served_at_close = -1
+        self._penalty = 0.0
         self._lock = ForkSafeLock()
-        self._prober: object = None
+        self._prober: Any = None  # a thread or a task
         self._pid = 0
         self._is_over = False
+        _every.add(self)
 
     @property
     def is_open(self) -> bool:
@@ -88,10 +106,10 @@ class Circuit:
     def refusal(self) -> EngineError | None:
         """The error of a call now; None if the engine may be asked."""
         error = self._error
-        if error is None:
+        if error is None or self._is_over:
             return None
-        if self._pid != os.getpid():
-            self._send_probe()
+        if not self._is_probed() and not self._send_probe():
+            return None
         waiting = monotonic() - self._since
         refusal = EngineConnectionError(
             f"{label(self._engine)} didn't serve {waiting:.1f} s ago and isn't asked until it "
@@ -102,8 +120,9 @@ class Circuit:
 
     def worked(self) -> None:
         """The engine served."""
-        if self._failed:
-            self._failed.clear()
+        self.served += 1
+        if self._row:
+            self._row = 0
 
     def postpone(
         self, error: EngineError, keys: Sequence[str] = (), work: Work | None = None, name: str = ""
@@ -112,98 +131,183 @@ class Circuit:
         if work is not None:
             self.outbox.do(name, work)
         self.outbox.drop(keys)  # before it opens: when it closes, nothing may be in there
-        self.failed(error, is_due=True)
+        self._open(error)
 
-    def failed(self, error: EngineError, *, is_due: bool = False) -> None:
-        """The engine didn't serve."""
-        now = monotonic()
+    def clear_later(self, error: EngineError, prefix: str) -> None:
+        """Keys that begin so couldn't be dropped, all of them: that is due."""
+        self.outbox.clear(prefix)
+        self._open(error)
+
+    def failed(self, error: EngineError, served: int = -1) -> None:
+        """The engine didn't serve; it had done so as often when this call began."""
         with self._lock:
-            self._failed.append(now)
-            is_row = len(self._failed) == self._failed.maxlen
-            is_enough = is_row and now - self._failed[0] <= self._window
-            is_enough = is_enough or is_due or isinstance(error, EngineTimeoutError)
-            if self._error is not None or not is_enough:
+            now = monotonic()
+            if not self._row or now - self._row_since > self._window:
+                self._row, self._row_since = 0, now
+            self._row += 1
+            is_slow = isinstance(error, EngineTimeoutError) and self.served == served
+            if self._row < self._most and not is_slow:
                 return
-            self._error = error
-            self._since = now
-            self.opened += 1
-        _log.warning("%s isn't asked until it serves again: %s", label(self._engine), error)
-        self._send_probe()
+        self._open(error)
 
-    def end(self) -> None:
-        """The engine is closed: it isn't probed any more."""
-        self._is_over = True
+    def _open(self, error: EngineError) -> None:
+        with self._lock:
+            if self._error is not None:
+                return
+            is_relapse = self.served == self._served_at_close
+            self._penalty = min(max(2 * self._penalty, _FIRST), _LONGEST) if is_relapse else 0.0
+            self._error = error
+            self._since = monotonic()
+            self.opened += 1
+        level = logging.DEBUG if is_relapse else logging.WARNING
+        _log.log(level, "%s isn't asked until it serves again: %s", label(self._engine), error)
+        self._send_probe()
 
     # -- the probe ----------------------------------------------------------------------------
 
-    def _send_probe(self) -> None:
-        with self._lock:
-            self._pid = os.getpid()
-            self._prober = mine = object()
-        engine = self._engine
-        if engine.capabilities.async_ and hasattr(engine, "blocking"):
-            engine = engine.blocking
-        steps = self._probing(engine, mine)
-        if not engine.capabilities.async_:
-            try:
-                Thread(target=run, args=(steps,), daemon=True, name="twat_cache").start()
-            except RuntimeError:  # the interpreter ends
-                steps.close()
-            return
-        loop = running_loop()
-        if loop is not None:
-            task = loop.create_task(arun(steps))
-            _probes.add(task)
-            task.add_done_callback(_probes.discard)
+    def _is_probed(self) -> bool:
+        prober = self._prober
+        if self._pid != os.getpid() or prober is None:
+            return False
+        alive: bool = prober.is_alive() if isinstance(prober, Thread) else not prober.done()
+        return alive
 
-    def _probing(self, engine: Any, mine: object) -> Steps[None]:
+    def _send_probe(self) -> bool:
+        """Lets somebody ask in the background; tells whether anybody does."""
+        with self._lock:
+            if self._is_probed():
+                return True
+            if self._is_over or sys.is_finalizing():  # a thread would start, and never run
+                return False
+            engine = self._engine
+            if engine.capabilities.async_ and hasattr(engine, "blocking"):
+                engine = blocking(engine)
+            self._pid = os.getpid()
+            if not engine.capabilities.async_:
+                prober: Any = Thread(target=self._ask, args=(engine,), daemon=True)
+                prober.name = "twat_cache"
+                self._prober = prober
+                try:
+                    prober.start()
+                except RuntimeError:  # there can be no thread now
+                    self._prober = None
+                return self._prober is not None
+            loop = running_loop()
+            if loop is None:
+                return False
+            self._prober = loop.create_task(arun(self._probing(engine)))
+            return True
+
+    def _ask(self, engine: Any) -> None:
+        run(self._probing(engine))
+
+    def _probing(self, engine: Any) -> Steps[None]:
         """Asks until the engine has served, and knows all that is due; then closes the circuit."""
         pause = _FIRST
-        while self._prober is mine and not self._is_over:
+        if self._penalty:
+            yield Sleep(self._penalty)
+        while not self._is_over:
             try:
                 yield ask(engine, "ping")
-                yield from self._telling(engine)
-            except EngineError as error:
-                if isinstance(error, EngineClosedError):
-                    return
-                self._error = error
+                yield from self.telling(engine)
+            except EngineClosedError:
+                return
+            except Exception as error:
+                self._error = error if isinstance(error, EngineError) else _unheard_of(error)
             else:
-                if self._close(mine):
+                if self._close():
                     return
                 continue  # something came to be due meanwhile
             yield Sleep(uniform(pause / 2, pause))
             pause = min(2 * pause, self._probe)
 
-    def _telling(self, engine: Any) -> Steps[None]:
-        """Tells the engine what is due."""
-        while self.outbox:
-            keys, work = self.outbox.take(_BATCH)
-            try:
-                if keys:
-                    yield ask(engine, "drop", keys)
-                while work:
-                    yield from work[-1][1](engine)
-                    work.pop()
-            except BaseException:
-                self.outbox.drop(keys)
-                for name, one in work:
-                    self.outbox.do(name, one)
-                raise
+    def telling(self, engine: Any) -> Steps[None]:
+        """Tells the engine what is due.
 
-    def _close(self, mine: object) -> bool:
+        Raises:
+            EngineError: It can't be told now. What it will never hear is told of in the log.
+        """
+        while self.outbox:
+            keys, work = self.outbox.due(_BATCH)
+            if keys:
+                yield from self._dropping(engine, list(keys))
+                self.outbox.told(keys, {})
+            for name, steps in work.items():
+                yield from steps(engine)
+                self.outbox.told({}, {name: steps})
+
+    def _dropping(self, engine: Any, keys: Sequence[str]) -> Steps[None]:
+        """Has the engine drop the keys; one by one, if it won't have one of them."""
+        try:
+            yield ask(engine, "drop", keys)
+        except (*TRANSIENT, EngineClosedError):
+            raise
+        except EngineError:
+            for key in keys:
+                try:
+                    yield ask(engine, "drop", [key])
+                except (*TRANSIENT, EngineClosedError):
+                    raise
+                except EngineError as error:
+                    name = label(self._engine)
+                    _log.warning("%s won't drop a key, so its value stays: %s", name, error)
+
+    def _close(self) -> bool:
         """Closes it, if nothing is due; so nobody can ask before the engine knows it all."""
         with self._lock:
-            if self._prober is not mine:
-                return True
             if self.outbox:
                 return False
-            self._failed.clear()
+            was_told = not self._penalty
+            self._row = 0
+            self._served_at_close = self.served
             self._error = None
-        _log.warning(
-            "%s serves again, after %.1f s", label(self._engine), monotonic() - self._since
-        )
+            self._prober = None
+        level = logging.WARNING if was_told else logging.DEBUG
+        took = monotonic() - self._since
+        _log.log(level, "%s serves again, after %.1f s", label(self._engine), took)
         return True
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def ending(self, engine: Any) -> Steps[None]:
+        """Ends the probe; tells the engine what is due, or else the log that it couldn't be."""
+        self._is_over = True
+        try:
+            yield from self.telling(engine)
+        except EngineError as error:
+            self.despair(error)
+
+    def stop(self) -> None:
+        """Ends the probe."""
+        self._is_over = True
+
+    def despair(self, error: EngineError) -> None:
+        """Nobody is left who could tell the engine what is due."""
+        self._is_over = True
+        many = len(self.outbox)
+        if many:
+            name = label(self._engine)
+            _log.error("%s wasn't told to drop %d keys, which may be stale: %s", name, many, error)
+
+
+def _unheard_of(error: Exception) -> EngineError:
+    wrong = EngineError(f"the engine raised what is no EngineError, a {type(error).__name__}")
+    wrong.__cause__ = error
+    return wrong
 
 
 _log = logging.getLogger("twat_cache")
-_probes: set[Any] = set()  # a loop alone doesn't keep its tasks from being collected
+_every: WeakSet[Circuit] = WeakSet()
+
+
+def _at_exit() -> None:
+    """A program that ends tells its engines what is due, if they can be asked by now."""
+    for circuit in living(_every):
+        if circuit.outbox and not circuit._is_over:
+            try:
+                run(circuit.ending(blocking(circuit._engine)))
+            except EngineError as error:
+                circuit.despair(error)
+
+
+atexit.register(_at_exit)

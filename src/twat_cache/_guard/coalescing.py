@@ -4,8 +4,8 @@
     blocking  gets made while another is on its way   one trip, when that is back
 
 So a lone get is sent at once, and sixty-four that come together cost one trip instead of as many.
-Nobody waits for longer than for the trip on its way and its own; if the one on its way found that
-the engine doesn't answer, those who waited for it are told so, and don't wait once more.
+If the one on its way finds that the engine doesn't answer, those who wait for it are told so, and
+don't ask once more.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 from threading import Event
+from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
 from .._fork_lock import ForkSafeLock, living
 from .._run.exceptions import twin
 from .._run.flight import running_loop
-from ..errors import EngineConnectionError, EngineTimeoutError
+from ..errors import EngineConnectionError, EngineError, EngineTimeoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCoalescingEngine", "CoalescingEngine"]
 
 _MOST = 1000  # keys in a batch
-_PATIENCE = 5.0  # seconds
+_FEW = 64  # tasks
+_LONG = 0.01  # seconds
+_LOST = 5.0  # seconds: who is on the way was interrupted at the worst moment
 
 
 class _Passing:
@@ -53,19 +56,24 @@ class _Passing:
 class _Waiting:
     """A thread that waits while another's get is on its way."""
 
-    __slots__ = ("crew", "error", "event", "keys", "me", "values")
+    __slots__ = ("crew", "error", "event", "keys", "trip", "values")
 
-    def __init__(self, keys: Sequence[str], me: int) -> None:
+    def __init__(self, keys: Sequence[str]) -> None:
         self.keys = keys
-        self.me = me
         self.event = Event()
-        self.crew: list[_Waiting] | None = None  # with which it is sent to fetch for all
+        self.trip: object = None  # that it is sent on, to get for its crew, too
+        self.crew: list[_Waiting] = []
         self.values: Values = []
         self.error: BaseException | None = None
 
 
 class CoalescingEngine(_Passing):
-    """Threads that get while another does wait for it, and one of them gets for all."""
+    """Threads that get while another does wait for it, and one of them gets for all.
+
+    Nobody waits for long: after ten milliseconds a thread goes by itself, and so does one that
+    comes while a trip takes longer, or that is in the middle of a get already (a destructor, a
+    signal's handler). Who is interrupted while on the way or waiting lets another one go.
+    """
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
@@ -74,40 +82,64 @@ class CoalescingEngine(_Passing):
         _every.add(self)
 
     def begin_anew(self) -> None:
-        """In a forked child nobody is out, and nobody waits."""
-        self._out = 0
+        """In a forked child nobody is on the way, and nobody waits."""
+        self._trip: object = None  # the one on its way
+        self._since = 0.0
+        self._here: set[int] = set()  # threads that are on the way or wait
         self._waiting: list[_Waiting] = []
 
     def get(self, keys: Sequence[str]) -> Values:
         """The values, in the order of the keys."""
-        me, mine = get_ident(), None
+        me, mine, trip = get_ident(), None, None
         with self._lock:
-            if not self._out:
-                self._out = me
-            elif self._out != me:  # else its own destructor, or a signal's handler
-                mine = _Waiting(keys, me)
+            now = monotonic()
+            if me in self._here:
+                pass
+            elif self._trip is None or now - self._since > _LOST:
+                trip = self._trip = object()
+                self._since = now
+                self._here.add(me)
+            elif now - self._since < _LONG:
+                mine = _Waiting(keys)
                 self._waiting.append(mine)
-        if mine is None:
-            return self._fetch([], keys)
-        if not mine.event.wait(_PATIENCE):
-            return self._go_alone(mine)
-        if mine.crew is not None:
-            return self._fetch(mine.crew, mine.keys)
+                self._here.add(me)
+        if trip is None and mine is None:
+            values: Values = self.guarded.get(keys)
+            return values
+        try:
+            return self._fetch(trip, [], keys) if mine is None else self._wait(mine)
+        finally:
+            self._here.discard(me)
+
+    def _wait(self, mine: _Waiting) -> Values:
+        """Waits for who is on the way; then there is an answer, or it is one's own turn."""
+        try:
+            if not mine.event.wait(_LONG):
+                with self._lock:
+                    is_waiting = mine in self._waiting
+                    if is_waiting:
+                        self._waiting.remove(mine)
+                if is_waiting:
+                    values: Values = self.guarded.get(mine.keys)
+                    return values
+                mine.event.wait()
+        except BaseException:
+            with self._lock:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+                self._waiting[:0] = mine.crew
+            if mine.trip is not None:
+                self._send_next(mine.trip, None)
+            raise
+        if mine.trip is not None:
+            return self._fetch(mine.trip, mine.crew, mine.keys)
         if mine.error is not None:
             raise mine.error
         return mine.values
 
-    def _go_alone(self, mine: _Waiting) -> Values:
-        """Who is out was interrupted at the worst moment: the next one needn't wait for it."""
-        with self._lock:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-            self._out = 0
-        return self._fetch(mine.crew or [], mine.keys)
-
-    def _fetch(self, crew: list[_Waiting], keys: Sequence[str]) -> Values:
+    def _fetch(self, trip: object, crew: list[_Waiting], keys: Sequence[str]) -> Values:
         """Gets for oneself and for the crew; then sends the next one."""
-        error: BaseException | None = None
+        failure: EngineError | None = None
         try:
             if not crew:
                 values: Values = self.guarded.get(keys)
@@ -119,35 +151,41 @@ class CoalescingEngine(_Passing):
             for one in crew:
                 one.values = [found[key] for key in one.keys]
             return [found[key] for key in keys]
-        except BaseException as failure:
-            error = failure
+        except EngineError as error:
+            failure = error
             for one in crew:
-                one.error = twin(failure)
+                one.error = twin(error)
+            raise
+        except BaseException:  # Ctrl-C, say, which is no answer to the others
+            with self._lock:
+                self._waiting[:0] = crew
+            crew = []
             raise
         finally:
             for one in crew:
                 one.event.set()
-            self._send_next(error)
+            self._send_next(trip, failure)
 
-    def _send_next(self, error: BaseException | None) -> None:
+    def _send_next(self, trip: object, failure: EngineError | None) -> None:
         with self._lock:
+            if self._trip is not trip:  # another one has taken over
+                return
             waiting, self._waiting = self._waiting, []
-            if not waiting or isinstance(error, (EngineTimeoutError, EngineConnectionError)):
-                self._out = 0
-                first = None
-            else:
+            self._trip = first = None
+            if waiting and not isinstance(failure, (EngineTimeoutError, EngineConnectionError)):
                 first, *others = waiting
                 many = len(first.keys)
-                crew: list[_Waiting] = []
+                first.crew = waiting = []
                 for one in others:
                     many += len(one.keys)
-                    (crew if many <= _MOST else self._waiting).append(one)
-                first.crew, waiting = crew, []
-                self._out = first.me
+                    (first.crew if many <= _MOST else self._waiting).append(one)
+                first.trip = self._trip = object()
+                self._since = monotonic()
         if first is not None:
             first.event.set()
+            return
         for one in waiting:
-            one.error = twin(error) if error is not None else None
+            one.error = None if failure is None else twin(failure)
             one.event.set()
 
 
@@ -242,8 +280,13 @@ class AsyncCoalescingEngine(_Passing):
 
     def _send(self, batch: _Batch) -> None:
         task = batch.loop.create_task(self._fetch(batch))
+        if len(self._tasks) > _FEW:  # some may be of loops that were closed in the middle
+            self._tasks = {one for one in list(self._tasks) if not one.get_loop().is_closed()}
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: Task[None]) -> None:
+        self._tasks.discard(task)  # the set of now, which may be another than it was in
 
     async def _fetch(self, batch: _Batch) -> None:
         try:

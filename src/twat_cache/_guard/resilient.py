@@ -10,10 +10,12 @@ from __future__ import annotations
 from random import uniform
 from time import monotonic
 from typing import Any
+from weakref import finalize
 
 from .._run.drive import arun, run
 from .._run.effects import Sleep, ask
-from ..errors import EngineClosedError, EngineConnectionError, EngineError, EngineTimeoutError
+from ..errors import EngineClosedError, EngineConnectionError, EngineError
+from .circuit import TRANSIENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncResilientEngine", "ResilientEngine"]
 
-_TRANSIENT = (EngineTimeoutError, EngineConnectionError)
 _AT_ONCE = 0.02  # seconds: what fails later has had its time
 _PAUSE = 0.01  # seconds at most before another try
 
@@ -36,27 +37,33 @@ class _Resilient:
     def __init__(self, engine: Any, circuit: Circuit) -> None:
         self.guarded = engine
         self.circuit = circuit
+        self.circuits = (circuit,)
         self.capabilities = engine.capabilities._replace(pieces=False)
+        finalize(self, circuit.stop).atexit = False
 
     def __getattr__(self, name: str) -> Any:
         """What else the engine has."""
-        if name.startswith("_") or name in {"guarded", "circuit"}:
+        if name.startswith("_") or name in {"guarded", "circuit", "circuits"}:
             raise AttributeError(name)
         return getattr(self.guarded, name)
 
-    def _asking(self, method: str, *args: Any, attempts: int = 0) -> Steps[Any]:
+    def _asking(
+        self, method: str, *args: Any, attempts: int = 0, counts: bool = True
+    ) -> Steps[Any]:
         """Asks the engine, and again if it fails at once and the method may be repeated."""
         circuit = self.circuit
         refusal = circuit.refusal()
         if refusal is not None:
             raise refusal
-        left = (attempts or circuit.attempts) - 1
+        left, served = (attempts or circuit.attempts) - 1, circuit.served
         while True:
             start = monotonic()
             try:
                 answer = yield ask(self.guarded, method, *args)
             except EngineError as error:
-                if not self._is_worth_another(method, error, start, left):
+                if not (left and _is_worth_another(error, start)):
+                    if counts and (method == "get" or isinstance(error, TRANSIENT)):
+                        self._count(error, served)
                     raise
                 left -= 1
             else:
@@ -64,16 +71,9 @@ class _Resilient:
                 return answer
             yield Sleep(uniform(0, _PAUSE))
 
-    def _is_worth_another(self, method: str, error: EngineError, start: float, left: int) -> bool:
-        """Whether to ask again; if not, the circuit is told."""
-        if isinstance(error, EngineClosedError):
-            return False
-        is_broken = isinstance(error, EngineConnectionError)
-        if left and is_broken and monotonic() - start < _AT_ONCE:
-            return True
-        if method == "get" or isinstance(error, _TRANSIENT):
-            self.circuit.failed(error)
-        return False
+    def _count(self, error: EngineError, served: int) -> None:
+        if not isinstance(error, EngineClosedError):
+            self.circuit.failed(error, served)
 
     def _getting_again(self, keys: Sequence[str]) -> Steps[list[bytes | memoryview | None]]:
         """What is left to be tried after a first get has failed at once."""
@@ -84,21 +84,38 @@ class _Resilient:
 
     def _putting(self, items: Mapping[str, Bytes], ttl: float | None) -> Steps[None]:
         try:
-            yield from self._asking("put", items, ttl)
+            yield from self._asking("put", items, ttl, counts=False)
         except EngineClosedError:
             raise
-        except EngineError as error:
+        except TRANSIENT as error:
             self.circuit.postpone(error, list(items))
+            raise
+        except EngineError:  # it is full, say: but what it has is of no use
+            yield from self._dropping(list(items))
+            raise
+        except BaseException:
+            self.circuit.postpone(_interrupted(), list(items))
             raise
 
     def _dropping(self, keys: Sequence[str]) -> Steps[int]:
         try:
-            return int((yield from self._asking("drop", keys)))
-        except EngineClosedError:
-            raise
-        except EngineError as error:
+            return int((yield from self._asking("drop", keys, counts=False)))
+        except TRANSIENT as error:
             self.circuit.postpone(error, keys)
             return 0
+        except EngineError:
+            raise
+        except BaseException:
+            self.circuit.postpone(_interrupted(), keys)
+            raise
+
+
+def _is_worth_another(error: EngineError, start: float) -> bool:
+    return isinstance(error, EngineConnectionError) and monotonic() - start < _AT_ONCE
+
+
+def _interrupted() -> EngineError:
+    return EngineConnectionError("a call was interrupted, so nobody knows what it has changed")
 
 
 class ResilientEngine(_Resilient):
@@ -115,11 +132,12 @@ class ResilientEngine(_Resilient):
         refusal = circuit.refusal()
         if refusal is not None:
             raise refusal
-        start = monotonic()
+        start, served = monotonic(), circuit.served
         try:  # without steps: this is what is mostly done, and mostly it works
             values: list[bytes | memoryview | None] = self.guarded.get(keys)
         except EngineError as error:
-            if not self._is_worth_another("get", error, start, circuit.attempts - 1):
+            if circuit.attempts < 2 or not _is_worth_another(error, start):
+                self._count(error, served)
                 raise
         else:
             circuit.worked()
@@ -129,6 +147,10 @@ class ResilientEngine(_Resilient):
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values; if that fails, the engine will forget those before."""
         run(self._putting(items, ttl))
+
+    def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """As `put`, where there is no harm in what was there before."""
+        run(self._asking("put", items, ttl))
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none; tried once."""
@@ -140,7 +162,14 @@ class ResilientEngine(_Resilient):
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin so."""
-        return iter(run(self._asking("scan", prefix)))
+        refusal = self.circuit.refusal()
+        if refusal is not None:
+            raise refusal
+        try:
+            yield from self.guarded.scan(prefix)
+        except TRANSIENT as error:
+            self.circuit.failed(error)
+            raise
 
     def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
@@ -158,8 +187,8 @@ class ResilientEngine(_Resilient):
         return left
 
     def close(self) -> None:
-        """Closes the engine, and asks no more whether it serves."""
-        self.circuit.end()
+        """Closes the engine, which is told before what is due."""
+        run(self.circuit.ending(self.guarded))
         self.guarded.close()
 
     def ping(self) -> None:
@@ -186,11 +215,12 @@ class AsyncResilientEngine(_Resilient):
         refusal = circuit.refusal()
         if refusal is not None:
             raise refusal
-        start = monotonic()
+        start, served = monotonic(), circuit.served
         try:
             values: list[bytes | memoryview | None] = await self.guarded.get(keys)
         except EngineError as error:
-            if not self._is_worth_another("get", error, start, circuit.attempts - 1):
+            if circuit.attempts < 2 or not _is_worth_another(error, start):
+                self._count(error, served)
                 raise
         else:
             circuit.worked()
@@ -200,6 +230,10 @@ class AsyncResilientEngine(_Resilient):
     async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values; if that fails, the engine will forget those before."""
         await arun(self._putting(items, ttl))
+
+    async def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+        """As `put`, where there is no harm in what was there before."""
+        await arun(self._asking("put", items, ttl))
 
     async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none; tried once."""
@@ -217,7 +251,7 @@ class AsyncResilientEngine(_Resilient):
         try:
             async for key in self.guarded.scan(prefix):
                 yield key
-        except _TRANSIENT as error:
+        except TRANSIENT as error:
             self.circuit.failed(error)
             raise
 
@@ -237,8 +271,8 @@ class AsyncResilientEngine(_Resilient):
         return left
 
     async def close(self) -> None:
-        """Closes the engine, and asks no more whether it serves."""
-        self.circuit.end()
+        """Closes the engine, which is told before what is due."""
+        await arun(self.circuit.ending(self.guarded))
         await self.guarded.close()
 
     async def ping(self) -> None:

@@ -6,7 +6,6 @@ which are for those who compute.
 
 from __future__ import annotations
 
-from functools import partial
 from math import inf
 
 from .._missing import MISSING
@@ -61,10 +60,11 @@ class EngineShelf(EngineStore):
         super().__init__(*args, **options)
         is_needed = not self.engine.capabilities.scan
         self.groups = [_OURS + group for group in groups] if is_needed else []
-        self._whole = groups[0] if groups else ""
-        circuit = getattr(self.engine, "circuit", None)
-        if circuit is not None and groups:
-            circuit.outbox.clears(self._whole, self._dropping_whole)
+        self._circuits = getattr(self.engine, "circuits", ())
+        for circuit in self._circuits if groups else ():
+            tag = _OURS + groups[0]
+            token = self.tokens.key(tag) if is_needed else None
+            circuit.outbox.knows((groups[0], self.tokens.key("")), token, tag, self.tokens)
 
     @property
     def is_glanced_at(self) -> bool:
@@ -163,21 +163,15 @@ class EngineShelf(EngineStore):
         if hasattr(type(self.engine), "emptying"):  # first, so that nothing that began before stays
             yield from self.engine.emptying()
         try:
-            yield from _dropped(self.engine, prefix)
+            keys = yield Scan(self.engine, prefix)
+            for start in range(0, len(keys), _BATCH):
+                yield ask(self.engine, "drop", keys[start : start + _BATCH])
         except EngineClosedError:
             raise
         except EngineError as error:
-            circuit = getattr(self.engine, "circuit", None)
-            if circuit is not None:
-                circuit.postpone(error, work=partial(_dropped, prefix=prefix), name=prefix)
+            for circuit in self._circuits:
+                circuit.clear_later(error, prefix)
             raise
-
-    def _dropping_whole(self, engine: Any) -> Steps[None]:
-        """Forgets all that is in the namespace, in this engine."""
-        if self.groups:
-            yield ask(engine, "drop", [self.tokens.key(_OURS + self._whole)])
-        else:
-            yield from _dropped(engine, self._whole)
 
     def ground(self, places: Collection[str] | None = None) -> None:
         """Nothing that is on its way, or for these keys alone, will be stored."""
@@ -352,13 +346,6 @@ class EngineShelf(EngineStore):
             return None
         loaded = self._transcoder.read(record)
         return None if isinstance(loaded, Damage) else loaded
-
-
-def _dropped(engine: Any, prefix: str) -> Steps[None]:
-    """Has an engine forget all keys that begin so."""
-    keys = yield Scan(engine, prefix)
-    for start in range(0, len(keys), _BATCH):
-        yield ask(engine, "drop", keys[start : start + _BATCH])
 
 
 _NOTHING: Any = type("_Nothing", (), {"__repr__": lambda self: "nothing"})()

@@ -17,7 +17,7 @@ from .._run.effects import Whole, ask
 from .._run.exceptions import put_together, taken_apart
 from .._run.tally import kind_of, label
 from ..codecs.record import Damage, Record, in_pieces
-from ..errors import CacheOperationError, ConfigurationError, SerializationError
+from ..errors import CacheOperationError, ConfigurationError, EngineError, SerializationError
 from .changes import Changes, Put
 
 TYPE_CHECKING = False
@@ -80,6 +80,7 @@ class EngineStore:
             kind = kind_of(engine)
             raise ConfigurationError(f"a {kind} can't tell what is used, so it can't honour tti=")
         self.engine = engine
+        self._fences: bool = getattr(engine, "fences", True)
         self.tokens = tokens
         self._transcoder = transcoder
         self._tally = tally
@@ -141,6 +142,8 @@ class EngineStore:
         asked = [tag for tag in tags if tag not in known]
         keys = [call.place, *map(tokens.key, asked)]
         call.extra = None
+        call.is_cut_off = False
+        call.seen = UNSEEN
         glanced, call.glanced = call.glanced, UNSEEN
         try:
             if glanced is UNSEEN:
@@ -220,9 +223,18 @@ class EngineStore:
         if tokens and not (yield from self._are_valid(tokens, drops)):
             return False
         start = perf_counter()
-        expected = UNSEEN if call.lease is None else call.seen
+        is_fenced = call.lease is not None and self._fences
+        if is_fenced and call.seen is UNSEEN:  # the engine couldn't tell what there is to replace
+            return not note.grounded
+        steps = self._put(
+            [note],
+            {call.place: data},
+            life,
+            expected=call.seen if is_fenced else UNSEEN,
+            is_wanted=call.is_forced and not call.is_behind,
+        )
         try:
-            is_put = yield Whole(self.engine, self._put([note], {call.place: data}, life, expected))
+            is_put = yield Whole(self.engine, steps)
         except Exception as error:
             self._tally.engine_failed(self.engine, call.place, "put", error)
             return not note.grounded
@@ -240,12 +252,15 @@ class EngineStore:
         notes: Collection[Note],
         records: Mapping[str, Any],
         life: float | None,
+        *,
         expected: Any = UNSEEN,
+        is_wanted: bool = False,
     ) -> Steps[bool]:
         """Puts the records whose keys weren't changed; tells whether there is one, and it stays.
 
         The bytes that are expected are the fencing token of who had a lease (Kleppmann, 2016):
-        where they are no longer there, another has put a newer value since.
+        where they are no longer there, another has put a newer value since. What is wanted takes
+        the place of a value that would be good still.
         """
         put = Put(self.engine.capabilities.async_)
         landed = False
@@ -256,8 +271,9 @@ class EngineStore:
                     return False
             elif going:
                 items = {note.key: records[note.key] for note in going}
-                tells = hasattr(type(self.engine), "keep")  # what is computed from what is by hand
-                yield ask(self.engine, "keep" if tells else "put", items, life)
+                is_other = hasattr(self.engine, "keep")  # it tells what is computed from the rest
+                method = "keep" if is_other and not is_wanted else "put"
+                yield ask(self.engine, method, items, life)
             dropped = [note.key for note in going if note.grounded]  # by who couldn't wait
             if dropped:
                 yield ask(self.engine, "drop", dropped)
@@ -272,7 +288,11 @@ class EngineStore:
         """Swaps the record for what was there, if it still is."""
         there = None if expected is None else bytes(expected)
         record = b"".join(in_pieces(records[note.key]))
-        return bool((yield ask(self.engine, "swap", note.key, there, record, life)))
+        try:
+            return bool((yield ask(self.engine, "swap", note.key, there, record, life)))
+        except EngineError:  # what was there is of no use in any case
+            yield ask(self.engine, "drop", [note.key])
+            raise
 
     def _are_valid(self, tokens: Mapping[str, bytes], drops: int) -> Steps[bool]:
         """Whether these are the tokens still, as far as this process has dropped tags since.

@@ -66,7 +66,7 @@ class TieredStore:
     def look(self, call: Call) -> Steps[Found | None]:
         """What the table has, or else the engine; a fresh value is then in the table, too."""
         shadow = self._shadow(call)
-        found = self.near.look(shadow)
+        found = None if call.is_forced else self.near.look(shadow)
         if found is not None:
             self._used(shadow.place)
             return found

@@ -60,6 +60,15 @@ class TieredEngine:
         local = all(tier.capabilities.local for tier in tiers)
         self.capabilities = self._far.capabilities._replace(pieces=False, local=local)
 
+    fences = False
+    """A near tier may have other bytes than the furthest: what `get` gives isn't to be swapped."""
+
+    @property
+    def circuits(self) -> list[Any]:
+        """The circuits of those tiers that have one."""
+        tiers = (*self._near, self._far)
+        return [circuit for tier in tiers for circuit in getattr(tier, "circuits", ())]
+
     @property
     def maxsize(self) -> int | None:
         """The furthest tier's bound on the number of entries, if it tells one."""

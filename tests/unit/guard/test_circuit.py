@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -23,6 +26,7 @@ from twat_cache import (
     resilient,
     ucache,
 )
+from twat_cache._guard import circuit as circuits
 
 AWAY = partial(EngineConnectionError, "nobody is there")
 LATE = partial(EngineTimeoutError, "it took too long")
@@ -126,6 +130,98 @@ def test_a_ping_asks_whatever_happened(engine, shaky):
     assert engine.ping() is None
 
 
+def test_what_answers_a_ping_and_serves_nobody_is_asked_ever_less(engine, shaky):
+    shaky.gate = lambda method: setattr(shaky, "error", LATE if method == "get" else None)
+    for _ in range(300):
+        with pytest.raises(EngineError):
+            engine.get(["a"])
+        time.sleep(0.001)
+    assert shaky.count("get") < 60
+    shaky.gate = shaky.error = None
+    until(lambda: not engine.circuit.is_open)
+    assert engine.get(["a"]) == [None]
+
+
+def test_a_time_out_does_not_open_it_while_others_are_served(engine, shaky):
+    def late_for_one(method):
+        if method == "get" and shaky.asked[-1][1] == ["large"]:
+            shaky.gate = shaky.error = None
+            assert engine.guarded.get(["small"]) == [None]
+            shaky.gate, shaky.error = late_for_one, LATE
+        else:
+            shaky.error = None
+
+    shaky.gate = late_for_one
+    for _ in range(2):
+        with pytest.raises(EngineTimeoutError):
+            engine.get(["large"])
+    assert engine.get(["small"]) == [None]
+    assert engine.circuit.opened == 0
+
+
+@pytest.mark.parametrize("method", ["put", "keep"])
+def test_what_it_has_no_room_for_keeps_nobody_from_reading(engine, shaky, method):
+    engine.put({"a": b"old", "b": b"kept"}, None)
+    full = partial(EngineError, "it is full")
+    shaky.gate = lambda method: setattr(shaky, "error", full if method == "put" else None)
+    for _ in range(9):
+        with pytest.raises(EngineError, match="it is full"):
+            getattr(engine, method)({"a": b"new"}, None)
+        assert engine.get(["b"]) == [b"kept"]
+    assert engine.get(["a"]) == [None if method == "put" else b"old"]
+    assert engine.circuit.opened == 0
+
+
+def test_what_it_never_drops_keeps_nobody_from_reading(engine, shaky):
+    def refuse_one(method):
+        is_poison = method == "drop" and "poison" in shaky.asked[-1][1]
+        shaky.error = partial(EngineError, "no permission") if is_poison else None
+
+    engine.put({"a": b"1", "poison": b"2"}, None)
+    shaky.gate = refuse_one
+    with pytest.raises(EngineError, match="no permission"):
+        engine.drop(["poison"])
+    assert engine.get(["a"]) == [b"1"]
+    shaky.gate, shaky.error = None, AWAY
+    engine.drop(["a", "poison"])
+    shaky.gate = refuse_one
+    until(lambda: not engine.circuit.is_open)
+    assert engine.get(["a", "poison"]) == [None, b"2"]
+
+
+def test_a_probe_that_can_not_start_is_sent_by_the_next_call(engine, shaky, monkeypatch):
+    def no_thread(self):
+        raise RuntimeError("can't start new thread")
+
+    shaky.error = AWAY
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        engine.drop(["a"])
+    shaky.error = None
+    with pytest.raises(EngineConnectionError):
+        engine.get(["b"])
+    until(lambda: not engine.circuit.is_open)
+
+
+def test_a_probe_survives_what_is_no_engine_error(engine, shaky):
+    shaky.error = partial(ValueError, "a bug in the engine")
+    shaky.gate = lambda method: setattr(shaky, "error", AWAY if method == "drop" else shaky.error)
+    engine.drop(["a"])
+    shaky.gate, shaky.error = None, partial(ValueError, "a bug in the engine")
+    until(lambda: "a bug" in str(engine.circuit.refusal().__cause__.__cause__))
+    back(engine, shaky)
+
+
+def test_after_it_was_closed_it_is_closed_whatever_was_before(engine, shaky):
+    shaky.error = AWAY
+    engine.drop(["a"])
+    engine.close()
+    shaky.error = None
+    for call in (lambda: engine.get(["a"]), lambda: engine.drop(["a"])):
+        with pytest.raises(EngineClosedError):
+            call()
+
+
 def test_a_closed_engine_says_so_and_is_no_failure(engine, shaky):
     engine.close()
     for _ in range(5):
@@ -213,6 +309,106 @@ def test_threads_that_drop_while_it_comes_and_goes_lose_no_drop(engine, shaky):
 MAPPING_PUT = ShakyEngine.__mro__[1].put
 
 
+def test_too_much_to_remember_of_what_no_cache_has_is_remembered(shaky):
+    engine = resilient(shaky, probe=0.02, queue=3)
+    engine.put({f"k{n}": b"old" for n in range(9)}, None)
+    shaky.error = AWAY
+    for n in range(9):
+        engine.drop([f"k{n}"])
+    back(engine, shaky)
+    assert list(engine.scan("")) == []
+    engine.close()
+
+
+def test_too_much_to_remember_of_a_cache_that_is_no_more_is_dropped_all_the_same(shaky):
+    engine = resilient(shaky, probe=0.02, queue=3)
+
+    @ucache(engine, name="stays")
+    def f(x):
+        return version[0]
+
+    version = [1]
+    assert [f(n) for n in range(6)] == [1] * 6
+    with Cache(engine) as passing:
+        passing.set("x", 1)
+    del passing
+    gc.collect()
+    shaky.error = AWAY
+    version[0] = 2
+    for n in range(6):
+        f.invalidate(n)
+    back(engine, shaky)
+    assert [f(n) for n in range(6)] == [2] * 6
+    f.close()
+    engine.close()
+
+
+def test_tiers_of_engines_forget_too_what_was_dropped_meanwhile(shaky):
+    engine = resilient(shaky, probe=0.02, queue=3)
+    f = ucache(["mapping:", engine], name="in tiers")(lambda x: version[0])
+    version = [1]
+    assert [f(n) for n in range(6)] == [1] * 6
+    shaky.error = AWAY
+    version[0] = 2
+    for n in range(6):
+        f.invalidate(n)
+    back(engine, shaky)
+    assert [f(n) for n in range(6)] == [2] * 6
+    shaky.error = AWAY
+    version[0] = 3
+    with pytest.raises(EngineError):
+        f.cache_clear()
+    back(engine, shaky)
+    f._far.engine._near[0].drop(list(f._far.engine._near[0].scan("")))
+    assert [f(n) for n in range(6)] == [3] * 6
+    f.close()
+    engine.close()
+
+
+def test_who_closes_it_tells_it_first_what_is_due(shaky, monkeypatch):
+    monkeypatch.setattr(circuits, "_FIRST", 60)  # no probe is quicker
+    engine = resilient(shaky, probe=60)
+    engine.put({"a": b"old", "b": b"kept"}, None)
+    shaky.error = AWAY
+    engine.drop(["a"])
+    until(lambda: shaky.count("ping"))
+    shaky.error = None
+    engine.close()
+    assert [key for asked in shaky.asked if asked[0] == "drop" for key in asked[1]][-1] == "a"
+
+
+def test_what_is_due_when_it_closes_and_can_not_be_told_is_an_error_in_the_log(shaky, caplog):
+    engine = resilient(shaky, probe=0.02)
+    shaky.error = AWAY
+    engine.drop(["a", "b"])
+    engine.close()
+    (line,) = [line for line in caplog.records if line.levelname == "ERROR"]
+    assert "2 keys" in line.getMessage()
+
+
+def test_a_program_that_ends_tells_it_what_is_due(tmp_path):
+    program = """if True:
+        import atexit
+        atexit.register(lambda: print(*[one[0] for one in shaky.asked]))  # done last of all
+        from tests.fixtures.shaky_engine import ShakyEngine
+        from twat_cache import EngineConnectionError, resilient
+        from twat_cache._guard import circuit
+
+        circuit._FIRST = 60
+        shaky = ShakyEngine()
+        engine = resilient(shaky, probe=60)
+        atexit.register(lambda: setattr(shaky, "error", None))
+        shaky.error = EngineConnectionError("away")
+        engine.drop(["a"])
+        while "ping" not in [one[0] for one in shaky.asked]:
+            pass
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split()[-1] == "drop", done.stdout + done.stderr
+
+
 def test_too_much_to_remember_drops_all_that_caches_have_there(shaky):
     engine = resilient(shaky, probe=0.02, queue=3)
     with Cache(engine, namespace="shop") as mine, Cache(engine, namespace="other") as other:
@@ -226,7 +422,7 @@ def test_too_much_to_remember_drops_all_that_caches_have_there(shaky):
         assert engine.circuit.outbox.overflows == 1
         back(engine, shaky)
         assert [mine.get(str(n)) for n in range(5)] == [None] * 5
-        assert other.get("x") is None
+        assert other.get("x") == 1, "nothing of it is forgotten"
         assert engine.get(["strange"]) == [b"kept"]
     engine.close()
 
@@ -336,6 +532,24 @@ def test_events_and_names_tell_the_engine_itself(engine, shaky):
     assert [one.engine for one in told if hasattr(one, "engine")] == ["shaky"]
     with Cache(engine) as cache:
         assert repr(cache) == "<Cache in ShakyEngine>"
+
+
+def test_a_drop_that_is_cancelled_is_done_all_the_same():
+    raw = AsyncShakyEngine()
+    engine = resilient(raw, probe=0.02)
+
+    async def main():
+        await engine.put({"a": b"old"}, None)
+        drop = asyncio.ensure_future(engine.drop(["a"]))
+        await asyncio.sleep(0)
+        drop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await drop
+        await asyncio.to_thread(until, lambda: not engine.circuit.is_open)
+        assert await engine.get(["a"]) == [None]
+        await engine.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 # -- options ---------------------------------------------------------------------------------------

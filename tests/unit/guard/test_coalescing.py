@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures.shaky_engine import AsyncShakyEngine, ShakyEngine
 from twat_cache import AsyncCache, EngineConnectionError, EngineError, resilient, ucache
+from twat_cache._guard import coalescing
 
 THREADS = 8
 PATIENCE = 60
@@ -63,7 +64,8 @@ def shaky():
 
 
 @pytest.fixture
-def engine(shaky):
+def engine(shaky, monkeypatch):
+    monkeypatch.setattr(coalescing, "_LONG", PATIENCE)  # for threads that take long to start
     engine = resilient(shaky, probe=0.02)
     yield engine
     engine.close()
@@ -114,6 +116,57 @@ def test_a_failure_that_is_of_one_batch_is_told_to_that_batch(engine, shaky):
     assert [str(error) for error in found] == ["no such database"] * THREADS
     shaky.error = None
     assert engine.get(["k"]) == [None]
+
+
+def test_who_is_interrupted_on_the_way_lets_another_go(engine, shaky):
+    class Interrupt(BaseException):
+        pass
+
+    def interrupt(method):
+        gate(method)
+        if method == "get" and shaky.count("get") == 1:
+            raise Interrupt
+
+    engine.put({f"k{n}": b"%d" % n for n in range(THREADS)}, None)
+    gate = Slow(engine, THREADS - 1)
+    shaky.gate = interrupt
+    found = [None] * THREADS
+
+    def do(number):
+        try:
+            found[number] = engine.get([f"k{number}"])
+        except Interrupt as error:
+            found[number] = error
+
+    threads = [threading.Thread(target=do, args=(n,), daemon=True) for n in range(THREADS)]
+    threads[0].start()
+    assert gate.first.wait(PATIENCE)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert isinstance(found[0], Interrupt)
+    assert found[1:] == [[b"%d" % n] for n in range(1, THREADS)]
+
+
+def test_nobody_waits_long_for_another(shaky):
+    engine = resilient(shaky)
+    may_go, is_in = threading.Event(), threading.Event()
+
+    def wait(method):
+        if method == "get" and not is_in.is_set():
+            is_in.set()
+            assert may_go.wait(PATIENCE)
+
+    shaky.gate = wait
+    slow = threading.Thread(target=engine.get, args=(["slow"],), daemon=True)
+    slow.start()
+    assert is_in.wait(PATIENCE)
+    assert engine.get(["a"]) == [None]
+    assert engine.get(["b"]) == [None]
+    may_go.set()
+    slow.join(PATIENCE)
+    engine.close()
 
 
 def test_a_get_in_the_middle_of_ones_own_get_does_not_wait_for_itself(engine, shaky):

@@ -72,6 +72,18 @@ def test_what_was_put_before_the_lease_is_replaced(made):
     assert made.peek(1) == 0
 
 
+def test_a_value_that_can_not_be_swapped_is_dropped(made, tc):
+    assert made(1) == 0
+
+    def fail():
+        raise tc.EngineError("cut in the middle")
+
+    made.others.append(fail)
+    assert made.refresh(1) == 1
+    assert made.peek(1) is None, "the value before is of no use"
+    assert made(1) == 2
+
+
 def test_coroutines_are_fenced_too(tc, clock):
     engine = async_engine(tc, lambda: clock() / 1e9)
     engine.capabilities = engine.capabilities._replace(shared=True)
