@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 from contextlib import closing, contextmanager
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -739,17 +739,29 @@ def test_a_statement_that_was_given_up_ends_on_the_server(url, table, admin):
             )
 
 
-def test_who_finds_no_connection_free_waits_and_is_told(url, table):
+def test_who_finds_no_connection_free_waits(url, table):
     with closing(PostgresqlEngine(url, table=table, timeout=PATIENT, pool_size=1)) as engine:
         keys = [f"key{number}" for number in range(8)]
         at_once(lambda me: [engine.put({keys[me]: b"1"}, None) for _ in range(10)])
         assert engine.get(keys) == [b"1"] * 8
-    with closing(PostgresqlEngine(url, table=table, timeout=0.5, pool_size=1)) as engine:
-        wait_until_served(engine)
-        with locked(url, table):
-            errors = at_once(lambda me: error_of(lambda: engine.get(["key"])))
-        assert {type(error) for error in errors} == {EngineTimeoutError}
-        assert any("raise pool_size=" in str(error) for error in errors)
+
+
+def test_who_waits_for_a_connection_in_vain_is_told(postgresql_server, url):
+    is_asked, may_answer = Event(), Event()
+
+    def password():
+        is_asked.set()
+        may_answer.wait(PATIENT)
+        return postgresql_server.password
+
+    with closing(PostgresqlEngine(url, password=password, timeout=0.2, pool_size=1)) as engine:
+        other = Thread(target=lambda: error_of(engine.ping))
+        other.start()
+        is_asked.wait(PATIENT)
+        with pytest.raises(EngineTimeoutError, match="raise pool_size="):
+            engine.ping()
+        may_answer.set()
+        other.join()
 
 
 def test_no_more_connections_than_may_be(url, table, admin):

@@ -26,6 +26,7 @@ __all__ = ["LoopLinks", "ThreadLinks"]
 
 _AT_A_TIME = 4
 _REST = 60.0  # seconds
+_UNREACHED = "no connection could be made in time; look at host, port and server"
 
 
 class Links:
@@ -100,9 +101,8 @@ class Links:
 
     def _busy(self) -> TimeoutError:
         return TimeoutError(
-            f"none of its {self._size} connections became free; raise pool_size= or timeout="
-            if self._count >= self._size and not self._opening
-            else "no connection could be made in time; look at host, port and server"
+            f"none of its {self._size} connections became free; raise pool_size= or timeout=, or"
+            " look at the server"
         )
 
 
@@ -159,7 +159,7 @@ class ThreadLinks(Links):
             found = _looked_up(self._place.names, deadline)
             link = run(connect(self._place.conninfo(found), prepare=self._prepare), deadline)
         except TimeoutError as error:
-            raise self._busy() from error
+            raise TimeoutError(_UNREACHED) from error
         finally:
             with self._change:
                 self._opened(link)
@@ -204,7 +204,7 @@ class LoopLinks(Links):
                 found.append(await _alooked_up(host, port, deadline))
             link = await arun(connect(self._place.conninfo(found), prepare=self._prepare), deadline)
         except (TimeoutError, asyncio.TimeoutError) as error:
-            raise self._busy() from error
+            raise TimeoutError(_UNREACHED) from error
         finally:
             self._opened(link)
             self._notify()
