@@ -23,6 +23,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, ov
 
 from ._option_types import (
     Cause,
+    Coherence,
+    CoherenceTerms,
     Duration,
     EngineLike,
     OnRemoval,
@@ -50,6 +52,8 @@ __all__ = [
     "CachedStaticMethod",
     "Cause",
     "ClassCached",
+    "Coherence",
+    "CoherenceTerms",
     "Decorator",
     "Duration",
     "EngineLike",

@@ -215,6 +215,7 @@ SET = {
     "TWAT_CACHE_SINGLE_FLIGHT": ("process", "single_flight", "process"),
     "TWAT_CACHE_TAGS": ("a b", "tags", ["a", "b"]),
     "TWAT_CACHE_TAG_TTL": ("0", "tag_ttl", 0),
+    "TWAT_CACHE_COHERENCE": ("tracking", "coherence", "tracking"),
     "TWAT_CACHE_GENERATORS": ("replay", "generators", "replay"),
     "TWAT_CACHE_NAMESPACE": ("none", "namespace", "none"),
     "TWAT_CACHE_VERSION": ("3", "version", "3"),

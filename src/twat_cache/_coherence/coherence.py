@@ -59,8 +59,8 @@ class Coherence:
         if not isinstance(ways, tuple) or way not in ways:
             raise ConfigurationError(
                 f"coherence={way!r} is not accepted here: this engine doesn't tell of changes in "
-                "that way; redis:// and valkey:// do, by 'tracking' and by 'pubsub', but not as a "
-                "cluster, nor behind another engine"
+                "that way; redis:// and valkey:// do, by 'tracking' and by 'pubsub' (but not as a "
+                "cluster), and postgresql:// by 'pubsub', right behind 'memory'"
             )
         self.bound = bound
         self._shared: Shared | None = Shared.of(engine, way)
