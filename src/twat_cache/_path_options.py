@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     Reader: TypeAlias = Callable[[str, Any], Any]
 
-__all__ = ["CONTRADICTIONS", "OF_BYTES", "READERS"]
+__all__ = ["CONTRADICTIONS", "OF_BYTES", "OF_ENGINES", "READERS"]
 
 OF_BYTES = (
     "namespace", "version", "codec", "compress", "secret", "encrypt", "checksum", "strict",
     "unsafe",
 )  # fmt: skip
 """Options of how results are named and written; where there are no bytes they say nothing."""
+
+OF_ENGINES = (*OF_BYTES, "tag_ttl", "coherence")
+"""All that is for engines alone."""
 
 
 def _none_or(reader: Reader, otherwise: Any = None) -> Reader:

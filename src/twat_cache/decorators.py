@@ -287,9 +287,9 @@ def _decorator(kind: str, given: tuple[Any, ...], options: dict[str, Any]) -> An
 
 
 def _refuse_what_needs_an_engine(options: dict[str, Any], kind: str) -> None:
-    from ._path_options import OF_BYTES
+    from ._path_options import OF_ENGINES
 
-    for name in (*OF_BYTES, "tag_ttl", "coherence"):
+    for name in OF_ENGINES:
         if name in options:
             raise ConfigurationError(
                 f"{name}= is an option of ucache, bcache and fcache; {kind} keeps objects in "

@@ -14,7 +14,7 @@ from ._engine_options import (
 from ._folders import get_cache_path
 from ._kinds import is_async_generator_function, is_coroutine_function, is_generator_function
 from ._options import generator_refused, not_a_function
-from ._path_options import OF_BYTES
+from ._path_options import OF_ENGINES
 from ._recipe import Recipe
 from ._tiers import tiers_of
 from .config import CacheConfig, settled
@@ -294,6 +294,5 @@ def _recipe_of_memory(options: dict[str, Any]) -> Recipe:
         raise refused("single_flight", "process", "True or False in memory")
     refuse_coherence(Recipe(options), near=False)
     judge_codec(options)
-    moot = (*OF_BYTES, "tag_ttl", "coherence")
-    kept = {name: value for name, value in options.items() if name not in moot}
+    kept = {name: value for name, value in options.items() if name not in OF_ENGINES}
     return Recipe({"typed": True, "single_flight": True, **kept})

@@ -17,7 +17,7 @@ from twat_cache._options import (
     read_options,
     unknown_option,
 )
-from twat_cache._path_options import OF_BYTES, READERS
+from twat_cache._path_options import OF_ENGINES, READERS
 from twat_cache._recipe import Recipe
 from twat_cache.errors import ConfigurationError
 
@@ -33,7 +33,7 @@ class Two:
 
 def test_the_signature_shows_every_option_with_its_default():
     shown = {name: p.default for name, p in signature(mcache).parameters.items()}
-    options = [*_READERS, *(name for name in READERS if name not in (*OF_BYTES, "tag_ttl"))]
+    options = [*_READERS, *(name for name in READERS if name not in OF_ENGINES)]
     assert list(shown) == options
     assert shown == {name: getattr(Recipe, name) for name in options}
 
