@@ -25,6 +25,8 @@ SPREAD := -n $(JOBS) --dist loadgroup --max-worker-restart=0
 TROUBLE := $(foreach t,crash failures forks safety soak stampede,tests/integration/test_$(t).py)
 # Tests that start real servers: once as well, and by themselves, since they wait for answers.
 SERVERS := tests/servers
+# Tests of what holds bytes and knows no core: once, too.
+CORELESS := $(foreach t,benchmarks codecs engines guard,tests/unit/$(t))
 APART := -m "not alone" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS))
 
 # Each test in four threads at once; test_threads and test_interrupted start threads themselves.
@@ -75,7 +77,7 @@ test-cores: $(VENV)/.core $(VENV)/.test $(VENV)/.test-servers servers ## the sui
 
 .PHONY: test-pure
 test-pure: $(PURE)/.library ## the suite on an installation that was built without the extension
-	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS)) $(PYTEST_ARGS)
+	TWAT_CACHE_NO_EXTENSIONS=1 $(PURE)/bin/python -m pytest -m "not alone and not checkout" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS) $(CORELESS)) $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: ## the suite on every Python found (PYTHONS="…"), and FREETHREADED=path
