@@ -351,6 +351,54 @@ def test_the_stream_ends_with_the_last_cache(site, way):
     until(lambda: not following())
 
 
+# -- other servers ---------------------------------------------------------------------------------
+
+
+def check_that_changes_are_seen(tc, url, mark="?"):
+    """On two caches, as of two machines."""
+    where = [f"{url}{mark}timeout={PATIENT + number / 1000}" for number in range(2)]
+    with (
+        tc.Cache(["memory", where[0]], coherence=LONG) as here,
+        tc.Cache(["memory", where[1]], coherence=LONG) as there,
+    ):
+        until(lambda: is_served(tc, here) and is_served(tc, there))
+        for number in range(3):
+            there.set("a", f"{number}" * 30_000)
+            until(lambda number=number: here.get("a") == f"{number}" * 30_000)
+            here.delete("a")
+            until(lambda: there.get("a") is None)
+
+
+def test_changes_are_seen_through_tls(tc, redis_secure):
+    check_that_changes_are_seen(
+        tc, f"{redis_secure.url}?ssl_ca_certs={redis_secure.certificate}", "&"
+    )
+
+
+def test_changes_are_seen_on_valkey(tc, valkey_server):
+    check_that_changes_are_seen(tc, valkey_server.url)
+
+
+def test_changes_are_seen_after_a_failover(tc, redis_sentinel):
+    check_that_changes_are_seen(tc, redis_sentinel.url)
+    with tc.Cache(["memory", redis_sentinel.url], coherence="tracking") as here:
+        until(lambda: is_served(tc, here))
+        here.set("a", 1)
+        until(lambda: here.get("a") == 1)
+        redis_sentinel.fail_over()
+        until(lambda: changed(tc, redis_sentinel.url + "?timeout=1", 2))
+        until(lambda: is_served(tc, here) and here.get("a") == 2)
+
+
+def changed(tc, url, value):
+    try:
+        with tc.Cache(url) as cache:
+            cache.set("a", value)
+    except tc.EngineError:
+        return False
+    return True
+
+
 # -- processes -------------------------------------------------------------------------------------
 
 

@@ -116,16 +116,22 @@ class Single:
         if request is NODES:
             return [None]
         if self._sentinels is not None and monotonic() >= self._follow_at:
-            self._follow(self._sentinels)
+            self._follow()
         return self._pool.ask(request[0])
 
-    def _follow(self, sentinels: Sentinels) -> None:
-        self._follow_at = monotonic() + FOLLOWING
+    def master(self) -> Node | None:
+        """Whom the sentinels name just now; None if there are none, or they can't tell."""
+        if self._sentinels is None:
+            return None
         try:
-            master = self._pools.run(sentinels.master())
+            return self._pools.run(self._sentinels.master())
         except FAILURES:
-            return  # what is connected may serve all the same
-        if master != self._master:
+            return None  # what is connected may serve all the same
+
+    def _follow(self) -> None:
+        self._follow_at = monotonic() + FOLLOWING
+        master = self.master()
+        if master not in (None, self._master):
             self._master = master
             old, self._pool = self._pool, self._empty()
             old.close()
