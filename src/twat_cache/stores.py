@@ -252,7 +252,16 @@ class AsyncCache(Operations):
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value, or the default."""
-        return await arun(self._get(key, default))
+        shelf = self._far
+        if shelf is None or shelf is not self._shelf or not shelf.engine.capabilities.async_:
+            return await arun(self._get(key, default))
+        place = self._place(key)
+        (data,) = await shelf.engine.get((place,))  # without steps: there may be many at once
+        value = MISSING if data is None else shelf.plain(place, data)
+        if value is MISSING and data is not None:
+            value = await arun(shelf.told(place, data))
+        self._tally.looked_up(value is not MISSING, value is MISSING)
+        return default if value is MISSING else value
 
     async def set(
         self, key: str, value: Any, ttl: t.Duration | None = None, *, tags: Iterable[str] = ()

@@ -39,6 +39,6 @@ def test_a_broken_promise_is_told_by_the_status_and_who_is_not_there_by_name(
     monkeypatch.setattr(engines, "launched", lambda _: redis_server)
     monkeypatch.setattr(type(redis_server), "close", lambda _: None)
     times = {("get", "ucache"): [[ours]], ("get", "redis-py"): [[1.0]]}
-    monkeypatch.setattr(engines, "measure", lambda *_: times)
+    monkeypatch.setattr(engines, "measure", lambda *_, **options: times)
     assert status == engines.main(["--only", "redis", "--check"])
     assert "not there: AsyncCache, 10 KB, 64 tasks : redis.asyncio" in capsys.readouterr().err

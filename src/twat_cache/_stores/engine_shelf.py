@@ -88,6 +88,13 @@ class EngineShelf(EngineStore):
                     found[place] = record.value
         return found
 
+    def told(self, place: str, data: Any) -> Steps[Any]:
+        """The value in these bytes, if it is fresh, else `MISSING`."""
+        (found,) = yield from self._read([place], [data])
+        if found is None or found.left <= 0 or found.raised:
+            return MISSING
+        return found.value
+
     def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
         """What there is, fresh or stale, in the order of the keys."""
         data = yield ask(self.engine, "get", list(places))

@@ -123,10 +123,14 @@ class EngineStore:
         Tells nobody of what is wrong: who looks next will.
         """
         transcoder = self._transcoder
+        now = self._clock()
+        value = transcoder.plain(place, data, now)
+        if value is not Damage.VALUE:
+            return value
         record = transcoder.open(place, data)
         if type(record) is not Record or record.tags or record.raised:
             return MISSING
-        if record.fresh_until <= self._clock():
+        if record.fresh_until <= now:
             return MISSING
         value = transcoder.value(record)
         return MISSING if type(value) is Damage else value

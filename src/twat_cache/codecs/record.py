@@ -46,12 +46,22 @@ if TYPE_CHECKING:
     from ..engine_types import Bytes
     from .seal import Seal
 
-__all__ = ["Damage", "Record", "in_pieces", "pack", "pieces", "unpack"]
+__all__ = [
+    "Damage",
+    "Record",
+    "in_pieces",
+    "pack",
+    "pieces",
+    "plain_beginnings",
+    "plain_payload",
+    "unpack",
+]
 
 _MAGIC = b"\x89twc"
 _VERSION = 1
 _HEAD = Struct(">4s4B4d2IQH")
 _CHECKSUM = Struct(">I")
+_PLAIN = Struct(">8s4d2IQH2xI")  # of a record without tags: all before the payload
 _TAG = Struct(">HB")
 _ALIGNED = 16
 _CHECKED = 1
@@ -203,6 +213,41 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
     if payload is None:
         return Damage.TAMPERED
     return Record(payload, codec, compression, created, fresh, stale, tags, took, raised)
+
+
+def plain_beginnings(codec: int) -> tuple[bytes, bytes]:
+    """What records begin with that `plain_payload` reads: with a checksum of it, and without."""
+    return (
+        _MAGIC + bytes((_VERSION, _CHECKED, codec, 0)),
+        _MAGIC + bytes((_VERSION, 0, codec, 0)),
+    )
+
+
+def plain_payload(
+    data: Bytes, key: str, beginnings: tuple[bytes, bytes], now: float
+) -> Bytes | None:
+    """The payload if the record is of the simplest kind: not sealed, compressed or tagged.
+
+    Such are most, and it takes half of the time of `unpack`. It is sound, then, no exception, and
+    fresh. None may be anything else, and is for `unpack` to look at.
+    """
+    if type(data) is not bytes or len(data) < _PLAIN.size:
+        return None
+    (
+        beginning, created, fresh, stale, took, check, tags_size, size, raised, head_check,
+    ) = _PLAIN.unpack_from(data)  # fmt: skip
+    if beginning not in beginnings:
+        return None
+    # what is short is sooner copied than viewed
+    payload = (data if len(data) <= _ALWAYS_CHECKED else memoryview(data))[_PLAIN.size :]
+    if beginning == beginnings[0] and crc32(payload) != check:
+        return None
+    if tags_size or raised or size + _PLAIN.size != len(data) or not now < fresh:
+        return None
+    if isnan(created + stale + took):
+        return None
+    name = crc32(key.encode("utf-8", "surrogatepass"))
+    return payload if crc32(data[: _PLAIN.size - _CHECKSUM.size], name) == head_check else None
 
 
 def in_pieces(data: Bytes | Sequence[Bytes]) -> Sequence[Bytes]:

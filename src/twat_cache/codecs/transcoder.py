@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..errors import SerializationError
 from .compression import ABOVE, compression_named
 from .named import codec_named
-from .record import Damage, Record, pieces, unpack
+from .record import Damage, Record, pieces, plain_beginnings, plain_payload, unpack
 from .seal import UNSEALED, seal_of
 
 TYPE_CHECKING = False
@@ -84,6 +84,7 @@ class Transcoder:
         self._codec = codec_named(codec, sealed=self._seal is not UNSEALED, unsafe=unsafe)
         self._compression = compression_named(compress, above)
         self._checksum = checksum
+        self._plain = plain_beginnings(self._codec.id) if self._seal is UNSEALED else None
 
     def dump(self, key: str, value: Any, **about: Any) -> bytes:
         """What `pieces` gives, in one; takes and raises the same."""
@@ -152,6 +153,22 @@ class Transcoder:
         if type(record) is Record and record.codec != self._codec.id:
             return Damage.CODEC
         return record
+
+    def plain(self, key: str, data: Bytes, now: float) -> Any:
+        """The value, of what has no more to it than that; or `Damage.VALUE`, no last word.
+
+        That is what a fresh value is, neither sealed nor compressed, and without tags; for all else
+        there is `open`.
+        """
+        if self._plain is None:
+            return Damage.VALUE
+        payload = plain_payload(data, key, self._plain, now)
+        if payload is None:
+            return Damage.VALUE
+        try:
+            return self._codec.decode(payload)
+        except Exception:  # as in `value`
+            return Damage.VALUE
 
     def read(self, record: Record) -> Loaded | Damage:
         """The second half of `load`: the value too."""
