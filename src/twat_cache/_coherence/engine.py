@@ -140,7 +140,7 @@ class _Coherent:
                 error = failure
         if error is None or not is_vital:
             return
-        if circuit is None:
+        if circuit is None or not isinstance(error, (EngineConnectionError, EngineTimeoutError)):
             raise error
         circuit.postpone(error, work=self._telling_all, name=f"~tell:{self._follower.channel}")
 

@@ -171,6 +171,9 @@ class RedisStream:
         command = self._published(follower, keys, by_hand=by_hand)
         reply = Reply([command], made_of=_nothing, timeout=self.place.timeout)
         if not self._sent(reply, (), is_told=True):
+            refusal = self.refusal
+            if type(refusal) is EngineError and not self.tells_all:
+                raise refusal  # it isn't worth a connection for each change
             self._tell_apart(command)
             reply.end()
         return reply
@@ -455,9 +458,11 @@ class _Run(Thread):
         """A change was made on this connection: all others have to know."""
         keys, is_told = self._keys.pop(reply, ((), True))
         mark = self._stream.followers.get(reply.note)
-        if mark is None or not is_told:  # who gave up waiting has to know like all others
-            self._stream.changed(keys, by_hand=False, mark=mark)
-        reply.end()
+        try:
+            if mark is None or not is_told:  # who gave up waiting has to know like all others
+                self._stream.changed(keys, by_hand=False, mark=mark)
+        finally:
+            reply.end()
         if reply.is_refused_for_now:
             raise EngineConnectionError("the server has no right to change anything")
 
