@@ -1,0 +1,243 @@
+"""A near table that follows a stream, without a server: what is told when, is decided here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from importlib import import_module
+
+import pytest
+
+
+class Stream:
+    """Tells what it is told to tell; changes nothing itself."""
+
+    tells_all = False
+
+    def __init__(self):
+        self.followers = []
+        self.told = []
+        self.starts = 0
+
+    def follow(self, follower):
+        self.followers.append(follower)
+
+    def leave(self, follower):
+        self.followers.remove(follower)
+
+    def start(self):
+        self.starts += 1
+
+    def check(self):
+        pass
+
+    def put(self, follower, items, ttl, *, by_hand):
+        return None
+
+    def add(self, follower, key, value, ttl):
+        return None
+
+    def drop(self, follower, keys):
+        return None
+
+    def touch(self, follower, keys, ttl):
+        return None
+
+    def tell(self, follower, keys, *, by_hand):
+        self.told.append((list(keys), by_hand))
+        return Sent()
+
+    # -- what a test says ----------------------------------------------------------------------
+
+    def lives(self, seconds=1000.0):
+        for follower in self.followers:
+            follower.emptied()
+            follower.alive_until(time.monotonic_ns() + int(seconds * 1e9) if seconds else 0)
+
+    def changed(self, *keys, by_hand=False):
+        for follower in list(self.followers):
+            follower.changed(keys, by_hand=by_hand)
+
+
+class Sent:
+    def run(self):
+        return None
+
+
+@pytest.fixture
+def engine(tc):
+    """An engine that tells of changes by the stream `engine.following`."""
+
+    class Telling(import_module(f"{tc.__name__}.engines.mapping").MappingEngine):
+        streams = ("tracking",)
+
+        def __init__(self):
+            super().__init__()
+            self.following = Stream()
+            self.gets = 0
+            self.after_get = lambda: None
+
+        def stream(self, way):
+            assert way == "tracking"
+            return self.following
+
+        def get(self, keys):
+            found = super().get(keys)
+            if not all(key.startswith("~tag:") for key in keys):
+                self.gets += 1
+                self.after_get()
+            return found
+
+    return Telling()
+
+
+@pytest.fixture
+def stream(engine):
+    return engine.following
+
+
+def decorated(tc, engine, function, **options):
+    f = tc.ucache(["memory", engine], coherence="tracking", name="f", **options)(function)
+    engine.following.lives()
+    return f
+
+
+def test_until_it_lives_the_table_answers_nothing(tc, engine, stream):
+    f = tc.ucache(["memory", engine], coherence="tracking")(lambda i: i)
+    assert [f(1) for _ in range(3)] == [1, 1, 1]
+    assert engine.gets == 3
+    assert stream.starts >= 3
+    stream.lives()
+    f(1)
+    gets = engine.gets
+    assert [f(1) for _ in range(3)] == [1, 1, 1]
+    assert engine.gets == gets
+    stream.lives(0)
+    f(1)
+    assert engine.gets == gets + 1
+
+
+def test_a_changed_key_leaves_the_table_and_no_other(tc, engine, stream):
+    f = decorated(tc, engine, lambda *args: args)
+    for args in [(1,), ("a", 2), ([1],)]:
+        f(*args), f(*args)
+        gets = engine.gets
+        f(*args)
+        assert engine.gets == gets
+    stream.changed(f.cache_key("a", 2), f.cache_key([1]), "another")
+    gets = engine.gets
+    f(1)
+    assert engine.gets == gets
+    f("a", 2), f([1])
+    assert engine.gets == gets + 2
+    assert f.stats().loads == 3
+
+
+def test_what_is_read_while_it_changes_does_not_stay_near(tc, engine, stream):
+    f = decorated(tc, engine, lambda i: i)
+    f(1)
+    stream.changed(f.cache_key(1))
+    engine.after_get = lambda: stream.changed(f.cache_key(1))
+    gets = engine.gets
+    assert [f(1) for _ in range(3)] == [1, 1, 1]
+    assert engine.gets == gets + 3
+    engine.after_get = lambda: None
+    f(1), f(1)
+    assert engine.gets == gets + 4
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_is_computed_while_it_changes(tc, engine, stream, by_hand):
+    def function(i):
+        stream.changed(f.cache_key(i), by_hand=by_hand)
+        return i
+
+    f = decorated(tc, engine, function)
+    f(1)
+    loads = f.stats().loads
+    f(1)  # near in no case; in the engine unless somebody changed it by hand
+    assert f.stats().loads == loads + by_hand
+
+
+def test_nobody_joins_what_began_before_a_change_by_hand(tc, engine, stream):
+    begun, go_on = threading.Event(), threading.Event()
+    answers = iter(["old", "new"])
+
+    def function(i):
+        answer = next(answers)
+        if answer == "old":
+            begun.set()
+            assert go_on.wait(30)
+        return answer
+
+    f = decorated(tc, engine, function)
+    first = threading.Thread(target=f, args=(1,))
+    first.start()
+    assert begun.wait(30)
+    stream.changed(f.cache_key(1), by_hand=True)
+    assert f(1) == "new"
+    go_on.set()
+    first.join()
+    assert f(1) == f.peek(1) == "new"
+
+
+def test_a_changed_token_drops_the_entries_of_its_tag(tc, engine, stream):
+    f = decorated(tc, engine, lambda i: i, tags=lambda i: [f"t{i % 2}"], tag_ttl=3600)
+    for i in (1, 2, 1, 2):
+        f(i)
+    gets = engine.gets
+    f(1), f(2)
+    assert engine.gets == gets
+    engine.put({"~tag::t1": b"another token 16"}, None)
+    stream.changed("~tag::t1")
+    f(2)
+    assert engine.gets == gets
+    f(1)
+    assert f.stats().loads == 3
+
+
+def test_when_all_may_have_changed_nothing_answers_and_counts_stay(tc, engine, stream):
+    f = decorated(tc, engine, lambda i: i)
+    for i in range(10):
+        f(i), f(i)
+    before, gets = f.stats(), engine.gets
+    stream.lives()
+    for i in range(10):
+        f(i)
+    assert engine.gets == gets + 10
+    after = f.stats()
+    assert after.hits == before.hits + 10
+    assert (after.loads, after.evictions) == (before.loads, before.evictions)
+
+
+def test_a_store_follows_by_its_own_keys(tc, engine, stream):
+    with tc.Cache(["memory", engine], coherence="tracking", namespace="n") as cache:
+        stream.lives()
+        cache.set_many({"a": 1, "b": 2}, tags=["t"])
+        cache.get_many(["a", "b"])
+        gets = engine.gets
+        assert cache.get_many(["a", "b"]) == {"a": 1, "b": 2}
+        assert engine.gets == gets
+        engine.drop(["n::a"])
+        stream.changed("n::a")
+        assert cache.get_many(["a", "b"]) == {"b": 2}
+        assert engine.gets == gets + 1
+        engine.after_get = lambda: stream.changed("n::b")
+        stream.changed("n::b")
+        for _ in range(2):
+            assert cache.get("b") == 2
+        assert engine.gets == gets + 3
+        cache.delete("b")
+    assert (["n::b"], True) in stream.told
+    assert stream.followers == []
+
+
+def test_a_cache_that_is_gone_follows_no_more(tc, engine, stream):
+    import gc
+
+    f = decorated(tc, engine, lambda i: i)
+    f(1)
+    assert len(stream.followers) == 1
+    del f
+    gc.collect()
+    assert stream.followers == []
