@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
+from ._duration import seconds
 from .errors import ConfigurationError, EngineNotAvailableError, refused, shown
 
 TYPE_CHECKING = False
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", bound=Engine | AsyncEngine)
 
-__all__ = ["open_engine", "resilient", "tiered"]
+__all__ = ["near_ttl_of", "open_engine", "resilient", "tiered"]
 
 GROUP = "twat_cache.engines"
 
@@ -160,11 +162,15 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
     """Engines one before the other, as one engine."""
     opened: list[Engine | AsyncEngine] = []
     try:
-        for place, one in enumerate(engines, 1):
-            opened.append(open_engine(one, **(options if place == len(engines) else {})))
+        *nearer, last = engines
+        times = [near_ttl_of(one) for one in nearer]
+        for one, _ in times:
+            opened.append(open_engine(one))
+        opened.append(open_engine(last, **options))
         if len(opened) == 1:
             return opened[0]
-        return tiered(opened, keep_open=[one for one in engines if not isinstance(one, str)])
+        keep_open = [one for one in engines if not isinstance(one, str)]
+        return tiered(opened, [ttl for _, ttl in times], keep_open)
     except BaseException:
         for one, given in zip(opened, engines, strict=False):
             if one is not given:
@@ -172,11 +178,36 @@ def _several(engines: Sequence[Any], options: dict[str, Any]) -> Engine | AsyncE
         raise
 
 
-def tiered(engines: Sequence[Any], keep_open: Sequence[Any]) -> Engine:
-    """One engine of several that are open, some of which stay so when it is closed."""
-    from .engines.tiered import TieredEngine
+def tiered(
+    engines: Sequence[Any], times: Sequence[float | None], keep_open: Sequence[Any]
+) -> Engine:
+    """One engine of several that are open, some of which stay so when it is closed.
 
-    return TieredEngine(engines, keep_open=keep_open)
+    The times are the most seconds that an entry stays in each of the nearer ones, where not the
+    usual.
+    """
+    from .engines.tiered import NEAR_TTL, TieredEngine
+
+    near_ttl = [NEAR_TTL if time is None else time for time in times]
+    return TieredEngine(engines, near_ttl=near_ttl, keep_open=keep_open)
+
+
+def near_ttl_of(engine: Any) -> tuple[Any, float | None]:
+    """What stands before another engine, and `near_ttl`, if its URL says so, which is taken out.
+
+    Raises:
+        ConfigurationError: It is no length of time, or given twice.
+    """
+    if not isinstance(engine, str) or "near_ttl=" not in engine:
+        return engine, None
+    place, _, query = engine.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    times = [value for name, value in pairs if name == "near_ttl"]
+    if len(times) > 1:
+        raise ConfigurationError("near_ttl= is given more than once")
+    others = [pair for pair in pairs if pair[0] != "near_ttl"]
+    url = f"{place}?{urlencode(others)}" if others else place
+    return url, seconds(times[0], option="near_ttl") if times else None
 
 
 def _kind(scheme: str) -> Any:

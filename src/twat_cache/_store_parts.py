@@ -111,7 +111,7 @@ class Parts:
             )
             self._far.tokens.owner = self
             if tiers.near:
-                self._near = near_shelf(recipe)
+                self._near = near_shelf(recipe, tiers.near_ttl)
                 self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
             if coherence is not None and self._near is not None:
                 finalize(self, coherence.end).atexit = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._run.call import Call
     from ._weighing import Weigh
 
-__all__ = ["memory_shelf", "near_shelf", "near_table", "near_terms", "tags_of_a_call"]
+__all__ = ["memory_shelf", "near_shelf", "near_table", "near_terms_of", "tags_of_a_call"]
 
 
 def tags_of_a_call(call: Call) -> Any:
@@ -42,15 +42,23 @@ def near_table(recipe: Recipe, tags: TagIndex | None, width: int | None = None) 
     return table
 
 
-def near_terms(_: Any, shadow: Call) -> tuple[int | None, int]:
-    """How long a value stays there: as long as it was decided for the engine."""
-    return _in_nanoseconds(shadow.ttl), 1
+def near_terms_of(most: float | None) -> Callable[[Any, Call], tuple[int | None, int]]:
+    """How long a value stays there: as decided for the engine, and so many seconds at most."""
+
+    def terms(_: Any, shadow: Call) -> tuple[int | None, int]:
+        return _in_nanoseconds(shadow.ttl), 1
+
+    def bounded(_: Any, shadow: Call) -> tuple[int | None, int]:
+        time: Any = shadow.ttl
+        return _in_nanoseconds(most if time is None else min(time, most)), 1
+
+    return terms if most is None else bounded
 
 
-def near_shelf(recipe: Recipe) -> TableShelf:
-    """The table of a store before its engine."""
+def near_shelf(recipe: Recipe, most: float | None) -> TableShelf:
+    """The table of a store before its engine, where a value stays so many seconds at most."""
     tags = TagIndex(tags_of_a_call, False)
-    return TableShelf(near_table(recipe, tags, 1), near_terms, recipe.copier, tags=tags)
+    return TableShelf(near_table(recipe, tags, 1), near_terms_of(most), recipe.copier, tags=tags)
 
 
 def memory_shelf(

@@ -5,6 +5,8 @@
     ["memory", "sqlite:///…"]   a near table before an engine
     ["disk:…", "sqlite:///…"]   engines one before the other
 
+What stands before another may say `?near_ttl=30s`: so long does it keep an entry at most.
+
 One engine serves all caches of a process that name it by the same URL and options: it is opened by
 the first of them and closed by the last. An engine that can't serve when it is opened is opened
 again when it is asked for something, so a disk that is full or a server that is down doesn't keep a
@@ -19,7 +21,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from ._fork_lock import ForkSafeLock
-from ._open import open_engine, tiered
+from ._open import near_ttl_of, open_engine, tiered
 from ._run.effects import ask
 from .engine_types import Capabilities
 from .errors import ConfigurationError, EngineError, EngineNotAvailableError, PathError, refused
@@ -48,6 +50,8 @@ class Tiers(NamedTuple):
     near: bool
     far: Any
     loan: Loan
+    near_ttl: float | None = None
+    """The most seconds that a value stays near."""
 
 
 def tiers_of(engine: Any, options: dict[str, Any], *, awaits: bool = False) -> Tiers:
@@ -64,16 +68,19 @@ def tiers_of(engine: Any, options: dict[str, Any], *, awaits: bool = False) -> T
         EngineNotAvailableError: An engine's library isn't installed.
     """
     given = engine if isinstance(engine, (list, tuple)) else [engine]
-    near = bool(given) and _is_memory(given[0])
+    if not given:
+        raise refused("engine", engine, _ACCEPTED)
+    first, near_ttl = near_ttl_of(given[0]) if len(given) > 1 else (*given, None)
+    near = _is_memory(first)
     others = given[1:] if near else given
-    if not given or any(map(_is_memory, others)):
+    if any(map(_is_memory, others)):
         raise refused("engine", engine, _ACCEPTED)
     if near:
         options = {name: value for name, value in options.items() if name != "maxsize"}
     if awaits and len(others) == 1:
         options = {**options, "async_": True}
     loan = _borrow(others, options) if others else Loan(None)
-    return Tiers(near, loan.engine, loan)
+    return Tiers(near, loan.engine, loan, near_ttl if near else None)
 
 
 def _is_memory(engine: object) -> bool:
@@ -209,11 +216,14 @@ def _borrow(engines: Sequence[Any], options: dict[str, Any]) -> Loan:
 def _made_of(members: list[tuple[Any, dict[str, Any]]]) -> _Shared:
     """Engines one before the other, as one engine."""
     loans: list[Loan] = []
+    times = [near_ttl_of(engine) for engine, _ in members[:-1]]
     try:
-        for engine, options in members:
-            loans.append(_borrow([engine], options))
+        for engine, _ in times:
+            loans.append(_borrow([engine], {}))
+        last, options = members[-1]
+        loans.append(_borrow([last], options))
         engines = [loan.engine for loan in loans]
-        return _Shared(tiered(engines, keep_open=engines), loans)
+        return _Shared(tiered(engines, [ttl for _, ttl in times], keep_open=engines), loans)
     except BaseException:
         for loan in loans:
             loan.forget()

@@ -27,7 +27,7 @@ from ._run.drive import arun
 from ._run.tally import Tally
 from ._store_of import as_decided, coherence_of, engine_store, escaped, lasting, leases_of
 from ._stores.in_tiers import TieredStore
-from ._tables import near_table, near_terms, tags_of_a_call
+from ._tables import near_table, near_terms_of, tags_of_a_call
 from ._tagging import tags_of_calls
 from .engine_controls import EngineControls
 from .errors import CacheKeyError
@@ -97,7 +97,7 @@ class EngineCached(EngineControls):
         )
         self._store: EngineShelf | TieredStore = far
         self._near: Table | None = None
-        near = self._before(far) if tiers.near else None
+        near = self._before(far, tiers.near_ttl) if tiers.near else None
         if near is not None:
             own = None if coherence is None else coherence.own_tag
             self._store = TieredStore(near, far, lasts, self._hot, self._used, own)
@@ -127,18 +127,18 @@ class EngineCached(EngineControls):
         """What is called on a miss."""
         return function
 
-    def _before(self, far: EngineShelf) -> TableStore:
+    def _before(self, far: EngineShelf, near_ttl: float | None) -> TableStore:
         """The table before the engine."""
         from ._stores.in_table import TableStore, TimedTableStore
         from ._stores.tag_index import TagIndex
 
-        copier = self._recipe.copier
+        copier, terms = self._recipe.copier, near_terms_of(near_ttl)
         if self._tags is None and not far.groups and self._coherence is None:
             table = self._near = near_table(self._recipe, None)
-            return TableStore(table, near_terms, copier)
+            return TableStore(table, terms, copier)
         self._index = TagIndex(tags_of_a_call, False)
         table = self._near = near_table(self._recipe, self._index)
-        return TimedTableStore(table, near_terms, copier, tags=self._index)
+        return TimedTableStore(table, terms, copier, tags=self._index)
 
     def _used(self, key: tuple[Any, ...]) -> None:
         """A call whose arguments the gate can't compare was found near: the policy learns of it."""

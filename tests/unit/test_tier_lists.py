@@ -207,6 +207,55 @@ def test_a_function_that_is_closed_runs_each_time(tc, opened):
     assert f.stats().engine_errors == 0
 
 
+def test_a_tier_says_how_long_it_keeps_an_entry_at_most(tc, clock, opened):
+    f = tc.ucache(["memory?near_ttl=5s", "spy:far"], ttl=60, clock=clock)(lambda x: [x])
+    g = tc.ucache(["memory", "spy:far"], ttl=60, clock=clock, name="g")(lambda x: [x])
+    near = f(1)
+    assert f(1) is near
+    g(1)
+    clock.advance(6)
+    again = f(1)
+    assert again == near, "it is in the engine"
+    assert again is not near
+    assert f(1) is again
+    clock.advance(6)
+    assert f(1) is not again, "what came from the engine is near for as long"
+    assert f.stats().loads == 1
+    g.close()
+    f.close()
+
+
+def test_a_store_keeps_near_for_as_long_as_its_tier_says(tc, clock, opened):
+    cache = tc.Cache(["memory?near_ttl=5s", "spy:far"], ttl=60, clock=clock)
+    cache.set("a", [1])
+    near = cache.get("a")
+    assert cache.get("a") is near
+    clock.advance(6)
+    assert cache.get("a") == near
+    assert cache.get("a") is not near
+    cache.close()
+
+
+def test_each_tier_of_bytes_has_its_own_time(tc, opened):
+    engine = tc.open_engine(["spy:one?near_ttl=5s", "spy:two", "spy:three"])
+    one, two, three = opened
+    assert one.options == ("spy:one", {})
+    engine.put({"a": b"1"}, None)
+    assert one.left(["a"])[0] <= 5 < two.left(["a"])[0] <= 60 < three.left(["a"])[0]
+    one.drop(["a"])
+    two.drop(["a"])
+    assert engine.get(["a"]) == [b"1"]
+    assert one.left(["a"])[0] <= 5 < two.left(["a"])[0]
+    engine.close()
+
+
+@pytest.mark.parametrize("wrong", ["near_ttl=soon", "near_ttl=0", "near_ttl=1&near_ttl=2"])
+def test_the_time_of_a_tier_is_a_length_of_time(tc, opened, wrong):
+    for first in ("memory", "spy:one"):
+        with pytest.raises(tc.ConfigurationError, match="near_ttl"):
+            tc.ucache([f"{first}?{wrong}", "spy:two"])(lambda x: x)
+
+
 def test_memory_is_named_first_or_alone(tc):
     with tc.Cache("memory") as one, tc.Cache(["memory"]) as other, tc.Cache() as third:
         assert {repr(one), repr(other), repr(third)} == {"<Cache in memory>"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from ..errors import ConfigurationError, EngineClosedError, EngineError, refused
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 
     from ..engine_types import Bytes, Engine
 
-__all__ = ["TieredEngine"]
+__all__ = ["NEAR_TTL", "TieredEngine"]
 
 _STRIPES = 64
+
+NEAR_TTL = 60.0
+"""The most seconds that an entry stays in a tier but the furthest, if nothing else is said."""
 
 
 class TieredEngine:
@@ -32,7 +36,8 @@ class TieredEngine:
 
     Args:
         tiers: The engines, near to far; two or more, none of them async.
-        near_ttl: The most seconds that an entry stays in a tier but the furthest.
+        near_ttl: The most seconds that an entry stays in a tier but the furthest; or a list of
+            them, one for each but that.
         keep_open: Those of the tiers that aren't closed with it.
     """
 
@@ -40,19 +45,21 @@ class TieredEngine:
         self,
         tiers: Sequence[Engine],
         *,
-        near_ttl: float = 60.0,
+        near_ttl: float | Sequence[float] = NEAR_TTL,
         keep_open: Sequence[Engine] = (),
     ) -> None:
         if len(tiers) < 2:
             raise refused("tiers", len(tiers), "two engines or more")
         if any(tier.capabilities.async_ for tier in tiers):
             raise ConfigurationError("tiers are blocking engines; one of these is async")
-        if not near_ttl > 0:
-            raise refused("near_ttl", near_ttl, "seconds, above zero")
+        if isinstance(near_ttl, (int, float)):
+            near_ttl = [near_ttl] * (len(tiers) - 1)
+        if len(near_ttl) != len(tiers) - 1 or not all(time > 0 for time in near_ttl):
+            raise refused("near_ttl", near_ttl, "seconds, above zero, for each tier but the last")
         if not all(tier.capabilities.ttl for tier in tiers[:-1]):
             raise ConfigurationError("a near tier must forget by itself; one of these has no ttl")
         *self._near, self._far = tiers
-        self._near_ttl = near_ttl
+        self._times = near_ttl
         self._closed_with_it = [one for one in tiers if not any(one is kept for kept in keep_open)]
         self._changes = [0] * _STRIPES
         self._lock = ForkSafeLock()
@@ -178,16 +185,15 @@ class TieredEngine:
         it is seen here, or it comes to the near tier after this.
         """
         tier: Any = (*self._near, self._far)[depth]
-        times = dict.fromkeys(items, self._near_ttl)
+        lives: dict[str, float | None] = dict.fromkeys(items, inf)
         try:
             if tier.capabilities.left:
-                left = zip(items, tier.left(list(items)), strict=True)
-                times = {key: min(self._near_ttl, time) for key, time in left if time is not None}
-            for key, time in times.items():
+                lives = dict(zip(items, tier.left(list(items)), strict=True))
+            for key, life in lives.items():
                 with self._lock:
-                    if self._changes[_stripe(key)] == seen[key]:
-                        for nearer in self._near[:depth]:
-                            nearer.add(key, items[key], time)
+                    if life is not None and self._changes[_stripe(key)] == seen[key]:
+                        for nearer, most in zip(self._near[:depth], self._times, strict=False):
+                            nearer.add(key, items[key], min(life, most))
         except EngineError:
             pass  # the values are found; another read will promote them
 
@@ -208,15 +214,14 @@ class TieredEngine:
         If another change was counted since, nobody knows which of the two the furthest tier has
         got last: then the nearer ones are better off with nothing.
         """
-        near = self._near_ttl if ttl is None else min(ttl, self._near_ttl)
         with self._lock:
             now = self._seen(items)
             ours = {key: value for key, value in items.items() if now[key] == seen[key]}
             others = [key for key in items if key not in ours]
             self._changed(items)
             try:
-                for tier in self._near if ours else ():
-                    tier.put(ours, near)
+                for tier, most in zip(self._near, self._times, strict=True) if ours else ():
+                    tier.put(ours, most if ttl is None else min(ttl, most))
             except EngineError:
                 others = list(items)  # better nothing than the value before
                 raise
