@@ -246,3 +246,11 @@ decorate: Callable[[Callable[[int], float]], Cached[[int], float]] = ucache("map
 @ucache(retry={"attempts": 3, "on": OSError, "wait_max": "5s"})
 def retried(number: int) -> int:
     return number
+
+
+@ucache(["memory", "redis://localhost"], coherence={"by": "tracking", "bound": "500ms"})
+def followed(number: int) -> int:
+    return number
+
+
+followers: StoreOptions = {"coherence": "pubsub", "namespace": "shop"}
