@@ -16,7 +16,7 @@ from weakref import ref
 
 from ..errors import ConfigurationError
 from .engine import coherent
-from .streams import Shared
+from .streams import stream_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Coherence:
                 "cluster), and postgresql:// by 'pubsub', right behind 'memory'"
             )
         self.bound = bound
-        self._shared: Shared | None = Shared.of(engine, way)
-        self.engine = coherent(engine, self._shared.stream, self)
+        self._stream = stream_of(engine, way)
+        self.engine = coherent(engine, self._stream, self)
 
     def begin(
         self,
@@ -94,8 +94,7 @@ class Coherence:
         self._tokens = ref(tokens)  # which know the cache
         self._is_keyed_alike = is_keyed_alike
         self.alive_until(0)
-        if self._shared is not None:
-            self._shared.stream.follow(self)
+        self._stream.follow(self)
 
     @staticmethod
     def own_tag(place: str) -> str:
@@ -104,9 +103,7 @@ class Coherence:
 
     def end(self) -> None:
         """Follows no longer; again does nothing."""
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.leave(self)
+        self._stream.leave(self)
 
     # -- what the stream tells -------------------------------------------------------------------
 

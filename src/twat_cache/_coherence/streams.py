@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
 from .._fork_lock import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..stream_types import Follower, Stream
+    from ..stream_types import Stream
 
-__all__ = ["Shared"]
+__all__ = ["stream_of"]
 
 _lock = ForkSafeLock()
-_shared: dict[tuple[int, str], Shared] = {}
+_shared: WeakValueDictionary[tuple[int, str], Stream] = WeakValueDictionary()
 
 
-class Shared:
-    """A stream, and how many follow it or are about to."""
-
-    def __init__(self, engine: Any, way: str) -> None:
-        self.stream: Stream = engine.stream(way)
-        self._engine = engine  # while it lives, no other engine has its number
-        self._key = id(engine), way
-        self._users = 0
-
-    @classmethod
-    def of(cls, engine: Any, way: str) -> Shared:
-        """The one for this engine; `leave` gives it back."""
-        key = id(engine), way
-        with _lock:
-            shared = _shared.get(key)
-            if shared is None:
-                shared = _shared[key] = cls(engine, way)
-            shared._users += 1
-            return shared
-
-    def leave(self, follower: Follower) -> None:
-        """This one follows no more."""
-        self.stream.leave(follower)
-        with _lock:
-            self._users -= 1
-            if not self._users and _shared.get(self._key) is self:
-                del _shared[self._key]
+def stream_of(engine: Any, way: str) -> Stream:
+    """The one stream of this engine; to be kept by whoever keeps the engine, too."""
+    with _lock:
+        stream = _shared.get((id(engine), way))
+        if stream is None:
+            stream = _shared[id(engine), way] = engine.stream(way)
+        return stream

@@ -23,7 +23,8 @@ class Stream:
         self.followers.append(follower)
 
     def leave(self, follower):
-        self.followers.remove(follower)
+        if follower in self.followers:
+            self.followers.remove(follower)
 
     def start(self):
         self.starts += 1
@@ -229,6 +230,12 @@ def test_a_store_follows_by_its_own_keys(tc, engine, stream):
         assert engine.gets == gets + 3
         cache.delete("b")
     assert (["n::b"], True) in stream.told
+    assert stream.followers == []
+
+
+def test_a_decoration_that_is_refused_follows_nothing(tc, engine, stream):
+    with pytest.raises(tc.ConfigurationError):
+        tc.ucache(["memory", engine], coherence="tracking", codec="nope")(lambda: 1)
     assert stream.followers == []
 
 
