@@ -6,19 +6,18 @@ function answers.
 
 from __future__ import annotations
 
-import warnings
-from math import inf
 from time import perf_counter
 
 from .. import events
 from .._missing import MISSING
 from .._run.call import UNSEEN, Found
 from .._run.effects import Whole, ask
-from .._run.exceptions import put_together, taken_apart
+from .._run.exceptions import taken_apart
 from .._run.tally import kind_of, label
 from ..codecs.record import Damage, Record, in_pieces
-from ..errors import CacheOperationError, ConfigurationError, EngineError, SerializationError
+from ..errors import CacheOperationError, ConfigurationError, EngineError
 from .changes import Changes, Put
+from .recording import Recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +29,13 @@ if TYPE_CHECKING:
     from .._run.early import Early
     from .._run.tally import Tally
     from ..codecs.transcoder import Transcoder
-    from ..engine_types import Bytes
     from .changes import Note
     from .tokens import Tokens
 
 __all__ = ["EngineStore"]
 
 
-class EngineStore:
+class EngineStore(Recording):
     """Results in one engine.
 
     Args:
@@ -79,21 +77,12 @@ class EngineStore:
         if idle is not None and not engine.capabilities.touch:
             kind = kind_of(engine)
             raise ConfigurationError(f"a {kind} can't tell what is used, so it can't honour tti=")
-        self.engine = engine
-        self._fences: bool = getattr(engine, "fences", True)
+        super().__init__(engine, transcoder, tally, clock, stale, idle, early, exceptions, strict)
         self.tokens = tokens
-        self._transcoder = transcoder
-        self._tally = tally
-        self._clock = clock
+        self._fences: bool = getattr(engine, "fences", True)
         self._lasts = lasts
         self._tags_of = tags_of
-        self._stale = stale
-        self._idle = idle
-        self._early = early
-        self._exceptions = exceptions
-        self._strict = strict
         self._changes = Changes()
-        self._warned = False
 
     # -- for a hit ----------------------------------------------------------------------------
 
@@ -315,7 +304,7 @@ class EngineStore:
         """Ends the note."""
         self._changes.end(departed[0])
 
-    # -- records ------------------------------------------------------------------------------
+    # -- what they share ----------------------------------------------------------------------
 
     def _tagged(self, call: Call) -> Collection[str]:
         if call.tags is not None:
@@ -341,75 +330,3 @@ class EngineStore:
         if unknown:  # it was stored with other tags than this call has
             known = {**known, **(yield from self.tokens.read(unknown))}
         return self._made(place, record, known)
-
-    def _opened(self, place: str, data: Any) -> Record | None:
-        record = self._transcoder.open(place, data)
-        if isinstance(record, Damage):
-            self._tally.record_refused(self.engine, place, record.value)
-            return None
-        return record if self._clock() < record.stale_until else None
-
-    def _made(self, place: str, record: Record, tokens: Mapping[str, bytes]) -> Found | None:
-        if any(tokens.get(tag) != token for tag, token in record.tags.items()):
-            return None
-        if record.raised > len(self._exceptions):
-            return None
-        value = self._transcoder.value(record)
-        if isinstance(value, Damage):
-            self._tally.record_refused(self.engine, place, value.value)
-            return None
-        if record.raised:
-            value = put_together(self._exceptions[record.raised - 1][0], value)
-            if value is None:
-                self._tally.record_refused(self.engine, place, Damage.VALUE.value)
-                return None
-        left = record.fresh_until - self._clock()
-        margin = self.margin(record.fresh_until - record.created, record.took)
-        return Found(value, left, margin, record.raised, record.tags)
-
-    def margin(self, life: float, took: float) -> float:
-        """How many seconds before its end a value is looked at more closely; see `early`."""
-        return 0.0 if self._early is None or life == inf else self._early.margin(life, took)
-
-    def _record(
-        self,
-        place: str,
-        value: Any,
-        lasts: float | None,
-        tokens: Mapping[str, bytes],
-        took: float,
-        raised: int,
-    ) -> tuple[bytes | Sequence[Bytes], float | None]:
-        """The bytes to store, and how many seconds the engine shall keep them."""
-        now = self._clock()
-        fresh = inf if lasts is None else now + lasts
-        stale = fresh if raised else fresh + self._stale
-        data = self._transcoder.pieces(
-            place,
-            value,
-            now=now,
-            fresh_until=fresh,
-            stale_until=stale,
-            tags=tokens,
-            took=took,
-            raised=raised,
-        )
-        life = None if stale == inf else stale - now
-        if self._idle is not None:
-            life = self._idle if life is None else min(life, self._idle)
-        return data if self.engine.capabilities.pieces else b"".join(data), life
-
-    def _refuse(self, place: str, value: Any, error: CacheOperationError) -> None:
-        """A value can't be stored: it is counted, told and warned of once."""
-        self._tally.not_stored(place, value, type(error).__name__)
-        if self._strict:
-            raise error
-        if not self._warned:
-            self._warned = True
-            why = "" if isinstance(error, SerializationError) else f" ({type(error).__name__})"
-            warnings.warn(
-                f"{self._tally.name}() returned what can't be stored, so it runs each time{why}: "
-                f"{error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
