@@ -175,6 +175,7 @@ class RedisStream:
             if type(refusal) is EngineError and not self.tells_all:
                 raise refusal  # it isn't worth a connection for each change
             self._tell_apart(command)
+            reply = Reply([command], made_of=_nothing)  # the other one may still be ended
             reply.end()
         return reply
 
