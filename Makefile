@@ -112,6 +112,7 @@ bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the t
 	$(BIN)/python -m benchmarks.decorated
 	$(BIN)/python -m benchmarks.arrays --rounds 10
 	$(BIN)/python -m benchmarks.stores --rounds 7
+	$(BIN)/python -m benchmarks.engines --rounds 7
 
 .PHONY: docs
 docs: $(VENV)/.core $(VENV)/.docs ## the site, into site/, strictly

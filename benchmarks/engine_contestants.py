@@ -19,9 +19,10 @@ from warnings import catch_warnings, simplefilter
 from msgpack import packb, unpackb
 
 from benchmarks.store_races import no_collection
-from twat_cache import AsyncCache, Cache, ConfigurationError, mcache, ucache
+from twat_cache import AsyncCache, Cache, ConfigurationError, mcache, open_engine, ucache
 
 KEYS = 100
+CALLS = 400  # keys in a round, or as many as the work has
 TOGETHER, SOME = 64, 20
 
 Work = Callable[[], Any]
@@ -38,6 +39,7 @@ class Field:
 
     def __init__(self, url: str, size: int, clock: Callable[[], int] = perf_counter_ns) -> None:
         self.url = url
+        self.ours_at = f"{url}?timeout=10"  # however busy the machine is
         self._clock = clock
         self.version = str(size)
         self.values = [f"{number:>{size}}" for number in range(KEYS)]
@@ -151,19 +153,22 @@ class Field:
         took = {}
         for name in names[at:] + names[:at]:
             work, keys = self.races[race][name]
+            times = max(1, CALLS // keys)  # as for one alone the processor's caches are cold
             with no_collection():
-                took[name] = self._timed(work) / keys
+                took[name] = self._timed(work, times) / keys / times
         return took
 
-    def _timed(self, work: Work) -> float:
+    def _timed(self, work: Work, times: int) -> float:
         if not asyncio.iscoroutinefunction(work):
             start = self._clock()
-            work()
+            for _ in range(times):
+                work()
             return self._clock() - start
 
         async def inside() -> float:
             start = self._clock()
-            await work()
+            for _ in range(times):
+                await work()
             return self._clock() - start
 
         took: float = self.run(inside())
@@ -175,19 +180,30 @@ class Field:
         """Enters `ucache` and `Cache` for plain gets; gives the engine's keys of `ucache`'s."""
         values = self.values
 
-        @ucache(self.url, name="benchmarks.value", version=self.version)
+        @ucache(self.ours_at, name="benchmarks.value", version=self.version)
         def value(number: int) -> str:
             return values[number]
 
         self.finally_(value.close)
-        cache = self.cache = Cache(self.url)
+        cache = self.cache = Cache(self.ours_at)
         self.finally_(cache.close)
         cache.set_many(dict(zip(self.names, values, strict=True)))
         for number in range(KEYS):
             value(number)
         self.gets("get", "ucache", value, range(KEYS))
         self.gets("get", "Cache", cache.get, self.names)
-        return [value.cache_key(number) for number in range(KEYS)]
+        keys = [value.cache_key(number) for number in range(KEYS)]
+        engine: Any = open_engine(self.ours_at)
+        self.finally_(engine.close)
+        self.records = engine.get(keys)
+        self.reads("engine", lambda key: engine.get((key,))[0], keys)
+        return keys
+
+    def reads(self, name: str, get: Callable[[str], Any], keys: list[str]) -> None:
+        """The bytes that are stored, one key after the other, and no value made of them."""
+        if [bytes(get(key)) for key in keys] != self.records:
+            raise SystemExit(f"{name} gives other bytes than there are")
+        self.races.setdefault("bytes", {})[name] = lambda: [get(key) for key in keys], len(keys)
 
     def value_in(self, data: Any) -> Any:
         """The value in the bytes that `ucache` stored, read by hand."""
@@ -209,11 +225,11 @@ class OnRedis(Field):
     def _ours_awaited(self) -> None:
         values = self.values
 
-        @ucache(self.url, name="benchmarks.value", version=self.version)  # finds the other's
+        @ucache(self.ours_at, name="benchmarks.value", version=self.version)  # finds the other's
         async def value(number: int) -> str:
             return values[number]
 
-        cache = AsyncCache(self.url)
+        cache = AsyncCache(self.ours_at)
         self.finally_(cache.close)
         self.awaited_gets("ucache", value, range(KEYS))
         self.awaited_gets("AsyncCache", cache.get, self.names)
@@ -227,11 +243,12 @@ class OnRedis(Field):
             return values[number]
 
         try:
-            tracked = ucache(["memory", self.url], coherence="tracking", ttl=600)(value)
+            tracked = ucache(["memory", self.ours_at], coherence="tracking", ttl=600)(value)
         except (ConfigurationError, TypeError):
             return
         self.finally_(tracked.close)
-        for name, near in {"ucache": tracked, "mcache": mcache(ttl=600)(value)}.items():
+        plain = {"mcache": mcache(ttl=600), "mcache, typed": mcache(ttl=600, typed=True)}
+        for name, near in {"ucache": tracked, **{n: m(value) for n, m in plain.items()}}.items():
             self.gets("near hit", name, near, [*range(KEYS)] * 100)
 
     def _clients(self, keys: list[str]) -> None:
@@ -241,6 +258,7 @@ class OnRedis(Field):
         client = redis.Redis.from_url(self.url)
         self.finally_(client.close)
         value = self.value_in
+        self.reads("redis-py", client.get, keys)
         self.gets("get", "redis-py", lambda key: value(client.get(key)), keys)
         self.add(f"{KEYS} in one", "redis-py", lambda: [*map(value, client.mget(keys))], KEYS)
         awaited = redis.asyncio.Redis.from_url(self.url)
@@ -313,6 +331,7 @@ class OnMemcached(Field):
         place = urlsplit(self.url)
         client = Client((place.hostname, place.port))
         self.finally_(client.close)
+        self.reads("pymemcache", client.get, keys)
         self.gets("get", "pymemcache", lambda key: self.value_in(client.get(key)), keys)
 
 
@@ -322,19 +341,14 @@ class OnPostgresql(Field):
     def enter(self) -> None:
         import psycopg
 
-        from twat_cache import open_engine
-
         keys = self.ours()
-        engine: Any = open_engine(self.url)
-        records = engine.get(keys)
-        engine.close()
         connection = psycopg.connect(self.url, autocommit=True)
         self.finally_(connection.close)
         connection.execute("CREATE UNLOGGED TABLE raw (key text PRIMARY KEY, value bytea NOT NULL)")
         self.finally_(lambda: connection.execute("DROP TABLE raw") and None)
         with connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO raw VALUES (%s, %s)", list(zip(keys, records, strict=True))
+                "INSERT INTO raw VALUES (%s, %s)", list(zip(keys, self.records, strict=True))
             )
         connection.execute("ANALYZE raw")
 
@@ -343,6 +357,7 @@ class OnPostgresql(Field):
             row: Any = connection.execute(statement, (key,), prepare=True, binary=True).fetchone()
             return row[0]
 
+        self.reads("psycopg", get, keys)
         self.gets("get", "psycopg", lambda key: self.value_in(get(key)), keys)
 
 

@@ -7,8 +7,10 @@ It starts the servers that it needs, on free ports of this machine, and ends the
 All is in one process and takes turns within each round. ``get`` is one key after the other, by
 who blocks, ``awaited get`` the same by who awaits; ``64 tasks`` are as many awaited gets at once
 (of those that only block, threads); ``100 in one`` is a call that gets as many. A raw client gets
-the bytes that `ucache` stored and makes the value of them with msgpack, by hand. ``near hit`` is
-under tracking, from memory.
+the bytes that `ucache` stored and makes the value of them with msgpack, by hand; ``bytes`` are
+those without the value, beside our engine. ``near hit`` is under tracking, from memory; `ucache`
+tells types apart on every engine, `mcache` if it is told to. Where ``20 in one`` has a bound, the
+peer gets one key after the other.
 
 Where others use the machine, too, as many a server of continuous integration, times tell more of
 them than of us. With ``--cpu`` what counts is this process's own work, in it and in the kernel for
@@ -34,6 +36,7 @@ BLOCKING, AWAITED = ("dogpile.cache", "django-redis"), ("cashews", "aiocache")
 
 def rows_for(server: str, size: str) -> Iterator[Row]:
     """What is promised of the engine on a server, and what is worth a look beside it."""
+    yield Row("engine", size, "bytes", RAW[server], 1.3)
     yield Row("ucache", size, "get", RAW[server], 1.3)
     yield Row("Cache", size, "get", RAW[server])
     if server != "redis":
@@ -53,8 +56,11 @@ def rows_for(server: str, size: str) -> Iterator[Row]:
     yield Row("Cache", size, "100 in one", "redis-py", 1.3)
     for ours, peers in (("Cache", BLOCKING), ("AsyncCache", AWAITED)):
         for peer in peers:
-            yield Row(ours, size, "20 in one", peer, 0.5)
+            yield Row(ours, size, "20 in one", peer)
+            alone = "get" if peer in BLOCKING else "awaited get"
+            yield Row(ours, size, "20 in one", peer, 0.5, against=alone)
     yield Row("ucache", size, "near hit", "mcache", 1.2)
+    yield Row("ucache", size, "near hit", "mcache, typed")
     for peers, race in ((BLOCKING, "get"), (AWAITED, "awaited get")):
         for peer in peers:
             yield Row("ucache", size, "near hit", peer, 0.05, against=race)

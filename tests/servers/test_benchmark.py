@@ -30,6 +30,7 @@ def test_each_row_of_a_redis_is_raced(redis_server, capsys, monkeypatch):
 def test_the_raw_client_reads_the_bytes_of_ours(server, request):
     with contestants.FIELDS[server](request.getfixturevalue(f"{server}_server").url, 500) as field:
         assert {"ucache", "Cache", engines.RAW[server]} == set(field.race("get", 0))
+        assert {"engine", engines.RAW[server]} == set(field.race("bytes", 0))
 
 
 @pytest.mark.parametrize(("ours", "status"), [(0.5, 0), (2.0, 1)])
