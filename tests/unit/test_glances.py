@@ -45,6 +45,40 @@ def test_an_engine_is_asked_once_for_a_hit_and_a_far_one_once_for_a_miss(tc, eng
     assert 1 == len(engine.gets)
 
 
+def test_who_looked_before_another_had_stored_looks_again(tc, clock):
+    engine = Asked(tc, local=False, clock=clock)
+    runs, interludes = [], []
+
+    @tc.ucache(engine)
+    def f(x):
+        runs.append(x)
+        return [x]
+
+    def get(keys):
+        found = engine.inner.get(keys)
+        if not interludes:
+            interludes.append(thread := threading.Thread(target=f, args=(1,)))
+            thread.start()
+            thread.join()
+        return found
+
+    engine.get = get
+    assert [1] == f(1)
+    assert [1] == runs
+
+
+def test_a_far_engine_that_can_not_serve_is_asked_once(tc, clock):
+    engine = Asked(tc, local=False, clock=clock)
+    engine.is_down = True
+
+    @tc.ucache(engine)
+    def f(x):
+        return [x]
+
+    assert [1] == f(1)
+    assert 1 == len(engine.gets) == f.stats().engine_errors
+
+
 @pytest.mark.parametrize("option", ["tags", "tti", "refresh_ahead", "beta"])
 def test_where_a_hit_takes_more_than_a_look_it_is_looked_for_once(tc, clock, option):
     engine = Asked(tc, local=True, clock=clock)
