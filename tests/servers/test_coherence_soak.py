@@ -34,6 +34,6 @@ def test_what_is_read_near_is_never_older_than_the_bound(way):
 
 @pytest.mark.parametrize("error", ["deaf", "bold"])
 def test_the_check_finds_what_is_planted(error):
-    done = soak("--seconds", "3", "--bound", "0.2", "--plant", error)
+    done = soak("--seconds", "4", "--bound", "0.2", "--plant", error)
     assert done.returncode == 1
     assert "\nwrong: reads were too late" in done.stdout, done.stdout + done.stderr

@@ -181,8 +181,13 @@ def percentile(values: list[float], part: float) -> float:
 # -- the whole -------------------------------------------------------------------------------------
 
 
-def cut_at_random(proxy: ChaosProxy, chance: Random, until: int, most: float) -> list[int]:
-    """Cuts all connections after so many seconds at most, again and again; gives the moments."""
+def cut_at_random(
+    proxy: ChaosProxy, chance: Random, until: int, most: float, long: float
+) -> list[int]:
+    """Cuts all connections after so many seconds at most, again and again; gives the moments.
+
+    One in so many (0 to 1) is for long.
+    """
     cuts = []
     while True:
         pause = chance.uniform(most / 4, most)
@@ -190,7 +195,7 @@ def cut_at_random(proxy: ChaosProxy, chance: Random, until: int, most: float) ->
             return cuts
         time.sleep(pause)
         cuts.append(now())
-        if chance.random() < 0.3:
+        if chance.random() < long:
             (proxy.stall if chance.random() < 0.5 else proxy.refuse)()
             proxy.cut()
             time.sleep(chance.uniform(0.05, 0.5))
@@ -223,7 +228,8 @@ def soak(given: argparse.Namespace, folder: str, server: Redis, proxy: ChaosProx
         process.stdin.write(f"{start}\n")
         process.stdin.flush()
     until = start + int(given.seconds * 1e9)
-    cuts = cut_at_random(proxy, Random(given.seed), until, min(4.0, given.seconds / 3))
+    long = 1.0 if given.plant else 0.3
+    cuts = cut_at_random(proxy, Random(given.seed), until, min(4.0, given.seconds / 3), long)
     said = [process.communicate(timeout=given.seconds + 120)[0] for process in running]
     asked = gets(server) - asked
     if any(process.returncode for process in running):
