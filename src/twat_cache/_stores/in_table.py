@@ -77,8 +77,8 @@ class TableStore:
         value: Any,
         departed: Any,
         raised: int = 0,  # noqa: ARG002 - exceptions are for `TimedTableStore`
-    ) -> None:
-        """Stores the result, if its terms want it stored."""
+    ) -> bool:
+        """Stores the result, if its terms want it stored; tells whether it did."""
         if self._alike and _overrides.find is None:
             lasts, weight = _ALIKE
         else:
@@ -86,7 +86,8 @@ class TableStore:
         if lasts is None or lasts >= 0:
             if self._copier is not None:
                 value = self._copier(value)
-            self._store(call, departed, value, lasts, weight, call.is_forced)
+            return self._store(call, departed, value, lasts, weight, call.is_forced)
+        return False
 
     def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
         """Stores a value by hand for so many nanoseconds; nothing on its way will replace it."""
@@ -146,12 +147,11 @@ class PlainTableStore(TableStore):
         """The table's own note."""
         return self.table.depart(call.place)
 
-    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> None:
-        """Stores the result."""
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> bool:
+        """Stores the result; tells whether it did."""
         if _overrides.find is None:
-            self.table.land(departed, value, replace=call.is_forced)
-        else:
-            super().keep(call, value, (departed, None), raised)
+            return self.table.land(departed, value, replace=call.is_forced)
+        return super().keep(call, value, (departed, None), raised)
 
     def abandon(self, departed: Any) -> None:
         """Ends the note."""
@@ -209,11 +209,10 @@ class TimedTableStore(TableStore):
         expiry = fresh if end is None else max(fresh, end - self._stale)
         return Found(value, self._left(expiry), (expiry - fresh) / 1e9)
 
-    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> None:
-        """Stores the result, with its margin; or an exception."""
+    def keep(self, call: Call, value: Any, departed: Any, raised: int = 0) -> bool:
+        """Stores the result, with its margin, or an exception; tells whether it did."""
         if not raised:
-            super().keep(call, value, departed)
-            return
+            return super().keep(call, value, departed)
         parts = taken_apart(value)
         kept = put_together(type(value), parts)
         if kept is not None:  # nothing can be raised again that can't be copied
@@ -221,7 +220,8 @@ class TimedTableStore(TableStore):
             now = self.table.now()
             end = now + int(self._lives[raised - 1] * 1e9)
             kept = _Raised(kept, raised)
-            self._land_until(departed, kept, now, end, weight=weight, replace=True)
+            return self._land_until(departed, kept, now, end, weight=weight, replace=True)
+        return False
 
     def put(self, call: Call, value: Any, lasts: int | None, weight: int) -> None:
         """Stores a value by hand, as `TableStore.put`."""

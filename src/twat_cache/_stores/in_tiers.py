@@ -98,11 +98,14 @@ class TieredStore:
         if lasts is not None and lasts <= 0:
             return
         call.ttl = shadow.ttl = inf if lasts is None else lasts  # asked once, for both
-        if not (yield from self.far.keep(call, value, far)):
-            return
-        shadow.ttl -= self.far.margin(shadow.ttl, call.took)  # from then on the engine is asked
-        if shadow.ttl > 0:
-            self.near.keep(shadow, value, near)
+        is_near = False
+        try:
+            if (yield from self.far.keep(call, value, far)):
+                shadow.ttl -= self.far.margin(shadow.ttl, call.took)  # then the engine is asked
+                is_near = shadow.ttl > 0 and self.near.keep(shadow, value, near)
+        finally:
+            if not is_near:  # what others have put near meanwhile may be older than what is far
+                self.near.table.discard(shadow.place)
 
     def abandon(self, departed: Any) -> None:
         """Ends both notes."""

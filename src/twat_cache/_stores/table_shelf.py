@@ -136,14 +136,17 @@ class TableShelf(TimedTableStore):
         calls = {place: _call(place, tags) for place in places}
         return {place: (call, self.depart(call)) for place, call in calls.items()}
 
-    def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
-        """Keeps what was computed, of that what wasn't grounded."""
+    def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[list[str]]:
+        """Keeps what was computed, of that what wasn't grounded; gives those keys."""
         yield from ()
+        kept = []
         for place, value in items.items():
             call, one = departed[place]
             time = times[place]
             call.ttl = inf if time is None else time
-            self.keep(call, value, one)
+            if self.keep(call, value, one):
+                kept.append(place)
+        return kept
 
     def abandon_many(self, departed: Any) -> None:
         """Ends the notes."""

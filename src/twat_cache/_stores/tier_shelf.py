@@ -105,10 +105,16 @@ class TierShelf(TieredStore):
     def keep_many(self, items: Mapping[str, Any], times: Times, departed: Any) -> Steps[None]:
         """Keeps what was computed in the engine, and in the table."""
         near, far = departed
-        there = yield from self.far.keep_many(items, times, far)
-        lives = {place: self._near_life(times[place]) for place in there}
-        kept = {place: items[place] for place, life in lives.items() if life is None or life > 0}
-        yield from self.near.keep_many(kept, lives, near)
+        are_near: list[str] = []
+        try:
+            there = yield from self.far.keep_many(items, times, far)
+            lives = {place: self._near_life(times[place]) for place in there}
+            lasting = [place for place, life in lives.items() if life is None or life > 0]
+            kept = {place: items[place] for place in lasting}
+            are_near = yield from self.near.keep_many(kept, lives, near)
+        finally:
+            for place in items.keys() - set(are_near):
+                self.near.table.discard((place,))
 
     def _near_life(self, life: float | None) -> float | None:
         """Until the engine has to be asked."""
