@@ -104,13 +104,16 @@ def clear_cache(name: str | None = None) -> int:
 
     Raises:
         ConfigurationError: No cache has that name.
-        EngineError: An engine can't serve, or is asynchronous; all others are empty.
+        EngineError: An engine can't serve, or is asynchronous; all others are empty. One that was
+            closed is passed over.
     """
     error = None
     found = _everything() if name is None else _named(name)
     for cache in found:
         try:
             (getattr(cache, "_empty", None) or cache.cache_clear)()
+        except EngineClosedError:
+            pass  # nothing is read from it any more
         except EngineError as failure:
             error = failure
     if error is not None:

@@ -142,6 +142,16 @@ def test_a_callable_without_a_name_is_known_by_its_repr(tc):
     del f
 
 
+def test_a_cache_whose_engine_was_closed_stands_in_nobodys_way(tc):
+    engine = tc.open_engine("mapping:")
+    f = tc.ucache(engine, name="on a closed engine")(lambda x: x)
+    f(1)
+    engine.close()
+    assert tc.clear_cache("on a closed engine") == 1
+    tc.clear_cache()
+    f.close()
+
+
 def test_asking_loads_what_decorating_does_not(core):
     code = (
         "import sys; import twat_cache; f = twat_cache.mcache(lambda x: x); f(1)\n"
