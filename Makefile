@@ -72,7 +72,7 @@ types: $(VENV)/.lint $(VENV)/.core ## mypy --strict on the library, mypy and pyr
 test-cores: $(VENV)/.core $(VENV)/.test $(VENV)/.test-servers servers ## the suite, both cores side by side
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ] # 5: PYTEST_ARGS chose none of them
 	$(BIN)/python -m pytest -m "not alone" $(SPREAD) $(TROUBLE) $(PYTEST_ARGS) || [ $$? = 5 ]
-	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --max-worker-restart=0 $(SERVERS) $(PYTEST_ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -rs -m "not alone" -n 2 --dist loadgroup --max-worker-restart=0 $(SERVERS) $(PYTEST_ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest $(APART) $(PYTEST_ARGS)
 
 .PHONY: test-pure
