@@ -113,10 +113,6 @@ class Parts:
             if tiers.near:
                 self._near = near_shelf(recipe, tiers.near_ttl)
                 self._shelf = TierShelf(self._near, self._far, lasts, lambda call: (call.place,))
-            if coherence is not None and self._near is not None:
-                finalize(self, coherence.end).atexit = False
-                near, tokens, prefix = self._near, self._far.tokens, self._prefix
-                coherence.begin(self, near, tokens, prefix, self._whole, is_keyed_alike=True)
             leases = leases_of(recipe, tiers.far, self._tally)
         self._path = Path(
             recipe,
@@ -126,6 +122,10 @@ class Parts:
             leases=leases,
             copier=recipe.copier,
         )
+        if self._coherence is not None and self._near is not None and self._far is not None:
+            finalize(self, self._coherence.end).atexit = False
+            near, tokens, prefix = self._near, self._far.tokens, self._prefix
+            self._coherence.begin(self, near, tokens, prefix, self._whole, is_keyed_alike=True)
 
     def _renew_locks(self) -> None:
         self._lock = RLock()

@@ -26,7 +26,7 @@ class Follower(Protocol):
         bound: How many seconds after a change it may still be unaware of it, at most.
     """
 
-    prefixes: Sequence[str]
+    prefixes: tuple[str, ...]
     channel: str
     bound: float
 
@@ -76,6 +76,13 @@ class Stream(Protocol):
 
     tells_all: bool
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it can't begin, and that isn't a matter of time."""
+
+    def hears(self, follower: Follower) -> bool:
+        """Whether this one is told now of all that changes."""
+
     def follow(self, follower: Follower) -> None:
         """From now on, once it is started, this one is told."""
 
@@ -85,11 +92,17 @@ class Stream(Protocol):
     def start(self) -> None:
         """Begins in the background; does nothing if it has begun."""
 
-    def check(self) -> None:
-        """Waits for the stream to begin, for the engine's timeout at most.
+    def check(self, follower: Follower | None = None) -> None:
+        """Waits for the stream to begin, and to tell this one, for the engine's timeout at most.
 
         Raises:
             EngineError: It can't; says why.
+        """
+
+    def catch_up(self, follower: Follower) -> Sent | None:
+        """Waits until it has told all that changed before; None if it can't now.
+
+        It raises `EngineError` if that wasn't told in time.
         """
 
     def put(
@@ -97,7 +110,9 @@ class Stream(Protocol):
     ) -> Sent | None:
         """Stores values."""
 
-    def add(self, follower: Follower, key: str, value: Any, ttl: float | None) -> Sent | None:
+    def add(
+        self, follower: Follower, key: str, value: Any, ttl: float | None, *, by_hand: bool
+    ) -> Sent | None:
         """Stores a value if there is none; comes to whether it did."""
 
     def drop(self, follower: Follower, keys: Sequence[str]) -> Sent | None:

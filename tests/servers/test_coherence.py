@@ -232,6 +232,62 @@ def test_a_computation_that_began_before_is_not_kept(site, way):
         one.close()
 
 
+class Slow:
+    """One who is told by the stream before all others, and holds it up."""
+
+    bound = 30.0
+
+    def __init__(self, function):
+        self.prefixes = function._coherence.prefixes
+        self.channel = function._coherence.channel
+        self.go_on = threading.Event()
+        self.stream = function._coherence._stream
+        self.stream.follow(self)
+        self.stream.check(self)
+
+    def changed(self, keys, *, by_hand):
+        assert self.go_on.wait(30)
+
+    def emptied(self):
+        pass
+
+    def alive_until(self, moment):
+        pass
+
+
+@pytest.mark.parametrize("case", ["lease", "large"])
+def test_word_of_a_change_that_comes_after_the_put_is_waited_for(site, way, case):
+    terms = {"by": way, "bound": 30}
+    options = {"single_flight": "process"} if case == "lease" else {}
+    pad = "x" * (1 << 20) if case == "large" else ""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def old(i):
+        if not begun.is_set():
+            begun.set()
+            assert go_on.wait(30)
+            return f"old{pad}"
+        return f"new{pad}"
+
+    first = site.function(1, terms, lambda i: i)
+    slow = Slow(first)
+    here = site.function(1, terms, old, **options)
+    there = site.function(2, terms, lambda i: f"new{pad}")
+    thread = threading.Thread(target=here, args=(1,))
+    thread.start()
+    assert begun.wait(30)
+    there.invalidate(1)
+    go_on.set()
+    until(lambda: site.server.call("EXISTS", here.cache_key(1)))
+    slow.go_on.set()
+    thread.join()
+    assert there(1) == f"new{pad}"
+    assert here(1) == f"new{pad}"
+    slow.stream.leave(slow)
+    for one in (first, here, there):
+        one.close()
+
+
 # -- connections -----------------------------------------------------------------------------------
 
 
@@ -253,6 +309,32 @@ def test_after_a_cut_nothing_old_answers_and_the_table_comes_back(site, way):
             site.server.call("DEL", "::a")
             until(lambda: here.get("a") is None)
         assert here.stats().engine_errors == 0
+
+
+def test_what_is_computed_while_the_stream_is_cut_is_not_kept(site, way):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def old(i):
+        if begun.is_set():
+            return "new"
+        begun.set()
+        assert go_on.wait(30)
+        return "old"
+
+    here = site.function(1, way, old)
+    there = site.function(2, way, lambda i: "new")
+    thread = threading.Thread(target=here, args=(1,))
+    thread.start()
+    assert begun.wait(30)
+    for one in streams(site):
+        site.server.call("CLIENT", "KILL", "ID", one)
+    there.invalidate(1)
+    go_on.set()
+    thread.join()
+    until(lambda: here.table.valid_until and there.table.valid_until)
+    assert there(1) == "new"
+    assert here(1) == "new"
+    here.close(), there.close()
 
 
 def test_a_stream_that_stalls_is_not_believed_beyond_its_bound(site):

@@ -171,6 +171,16 @@ def test_others_are_told_and_not_who_tells(streams, follow, channel):
     assert one.told == ["emptied", (["more"], False)]
 
 
+def test_who_catches_up_knows_what_was_told_before(streams, follow, channel):
+    one, two = (follow(stream, channel) for stream in streams)
+    for number in range(1, 20):
+        tell(streams[0], one, [f"{number}"], by_hand=True)
+        streams[1].catch_up(two).run()
+        assert len(two.told) == 1 + number
+    streams[1].leave(two)
+    assert streams[1].catch_up(two) is None
+
+
 def test_anything_may_have_changed_is_told_in_the_channel(streams, follow, channel):
     one, two = (follow(stream, channel) for stream in streams)
     other = follow(streams[1], f"{channel}.other")
@@ -203,6 +213,7 @@ def test_followers_that_lost_the_server_know_nothing_until_it_is_back(
         tell(streams[0], one, ["key"], by_hand=True)
     with pytest.raises(EngineError):
         streams[0].check()
+    assert streams[0].catch_up(one) is None
     one.told.clear()
     postgresql_server.start()
     one.wait(lambda it: it.lives)

@@ -50,9 +50,8 @@ class Coherence:
         ConfigurationError: The engine doesn't tell in that way.
     """
 
-    prefixes: Sequence[str] = ()
+    prefixes: tuple[str, ...] = ()
     channel = ""
-    _was_alive = False
 
     def __init__(self, engine: Any, way: str, bound: float) -> None:
         ways = getattr(engine, "streams", ())
@@ -136,7 +135,7 @@ class Coherence:
         table.generation = (table.generation + 1) % _GENERATIONS
         self._forget_tokens(None)
         cache = self._cache()
-        if cache is not None and self._was_alive:  # else it is the first call that waits for this
+        if cache is not None:
             cache._overrule(None)
 
     def _forget_tokens(self, tags: Sequence[str] | None) -> None:
@@ -147,6 +146,5 @@ class Coherence:
     def alive_until(self, moment: int) -> None:
         """The table answers until then."""
         table = self._table
-        self._was_alive = self._was_alive or moment > 0
         now = table.now()  # first: a thread that is held up in between makes it sooner, not later
         table.valid_until = now + moment - monotonic_ns() if moment else 0

@@ -7,6 +7,12 @@ anything else in the engine's ordinary way. What that is:
     any       told after, unless the engine does so itself
 
 If it can't be told, then as soon as the engine is back, as that anything may have changed.
+
+What was computed stays only if all is known that others changed up to when it was put. On the
+stream's own connection the answer says so, since all comes in order. After a put in the ordinary
+way the stream has to catch up. If it can't, or is down, nobody knows, and the result isn't kept.
+Where the stream is refused for good, as by a server that is too old, nobody waits for it: tables
+stay empty, and the engine is used as without coherence.
 """
 
 from __future__ import annotations
@@ -61,21 +67,59 @@ class _Coherent:
             raise AttributeError(name)
         return getattr(self.guarded, name)
 
-    def _putting(self, items: Mapping[str, Bytes], ttl: float | None, by_hand: bool) -> Steps[None]:
+    # -- for those who compute -------------------------------------------------------------------
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it isn't known what others change, though it will be."""
+        return not (self._stream.hears(self._follower) or self._stream.is_refused)
+
+    def joining(self) -> Steps[None]:
+        """Waits for the stream to begin, for the first time; if it is lost, for nothing."""
+        if self.is_deaf:
+            try:
+                yield Ask(self._stream.check, self._follower)
+            except EngineError:  # then what is computed isn't kept
+                pass
+
+    def _catching_up(self, keys: Sequence[str]) -> Steps[None]:
+        """Learns what others changed before now; else what is being computed is grounded."""
+        if self._stream.is_refused:
+            return
+        sent = self._stream.catch_up(self._follower)
+        if sent is not None:
+            try:
+                yield sent
+            except EngineError:
+                pass
+            else:
+                return
+        self._follower.changed(keys, by_hand=True)
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def _putting(
+        self, items: Mapping[str, Bytes], ttl: float | None, *, by_hand: bool, is_computed: bool
+    ) -> Steps[None]:
         keys = list(items)
         sent = self._stream.put(self._follower, items, ttl, by_hand=by_hand)
         is_other = not by_hand and hasattr(self.guarded, "keep")
         otherwise = ask(self.guarded, "keep" if is_other else "put", items, ttl)
         try:
-            yield from self._changing(sent, otherwise, keys, by_hand=by_hand)
+            yield from self._changing(
+                sent, otherwise, keys, by_hand=by_hand, is_computed=is_computed
+            )
         except EngineTimeoutError as error:
             self._postpone(error, keys)
             raise
 
     def _adding(self, key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
-        sent = self._stream.add(self._follower, key, value, ttl)
+        by_hand = not key.startswith(self._follower.prefixes[1:])  # else it is a tag's token
+        sent = self._stream.add(self._follower, key, value, ttl, by_hand=by_hand)
         otherwise = ask(self.guarded, "add", key, value, ttl)
-        return bool((yield from self._changing(sent, otherwise, [key])))
+        if sent is not None:
+            return bool((yield sent))  # once: if it fails, it may have been done
+        return bool((yield from self._changing(None, otherwise, [key], by_hand=by_hand)))
 
     def _dropping(self, keys: Sequence[str]) -> Steps[int]:
         sent = self._stream.drop(self._follower, keys)
@@ -88,10 +132,22 @@ class _Coherent:
             raise
 
     def _swapping(
-        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+        self,
+        key: str,
+        expected: Bytes | None,
+        value: Bytes | None,
+        ttl: float | None,
+        *,
+        is_computed: bool,
     ) -> Steps[bool]:
         otherwise = ask(self.guarded, "swap", key, expected, value, ttl)
-        return bool((yield from self._changing(None, otherwise, [key])))
+        return bool(
+            (
+                yield from self._changing(
+                    None, otherwise, [key], by_hand=not is_computed, is_computed=is_computed
+                )
+            )
+        )
 
     def _touching(self, keys: Sequence[str], ttl: float | None) -> Steps[int]:
         sent = self._stream.touch(self._follower, keys, ttl)
@@ -99,7 +155,13 @@ class _Coherent:
         return int((yield from self._changing(sent, otherwise, keys)))
 
     def _changing(
-        self, sent: Sent | None, otherwise: Effect, keys: Sequence[str], *, by_hand: bool = False
+        self,
+        sent: Sent | None,
+        otherwise: Effect,
+        keys: Sequence[str],
+        *,
+        by_hand: bool = False,
+        is_computed: bool = False,
     ) -> Steps[Any]:
         """What comes of a change, on the stream's connection or in the ordinary way."""
         if sent is not None:
@@ -109,8 +171,12 @@ class _Coherent:
                 pass  # the stream's connection broke, the engine's may be in order
         steps = self._changing_otherwise(otherwise, keys, by_hand=by_hand)
         if self._stream.tells_all:  # whoever gives up waiting: others have to know
-            return (yield Whole(self.guarded, steps))
-        return (yield from steps)
+            result = yield Whole(self.guarded, steps)
+        else:
+            result = yield from steps
+        if is_computed:
+            yield from self._catching_up(keys)
+        return result
 
     def _changing_otherwise(
         self, otherwise: Effect, keys: Sequence[str], *, by_hand: bool
@@ -171,11 +237,11 @@ class CoherentEngine(_Coherent):
 
     def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values, by hand."""
-        run(self._putting(items, ttl, True))
+        run(self._putting(items, ttl, by_hand=True, is_computed=False))
 
-    def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+    def keep(self, items: Mapping[str, Bytes], ttl: float | None, by_hand: bool = False) -> None:
         """Stores values that were computed."""
-        run(self._putting(items, ttl, False))
+        run(self._putting(items, ttl, by_hand=by_hand, is_computed=True))
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none."""
@@ -188,8 +254,14 @@ class CoherentEngine(_Coherent):
     def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
     ) -> bool:
-        """Stores the value if the expected one is there."""
-        return run(self._swapping(key, expected, value, ttl))
+        """Stores the value if the expected one is there, by hand."""
+        return run(self._swapping(key, expected, value, ttl, is_computed=False))
+
+    def keep_instead(
+        self, key: str, expected: Bytes | None, value: Bytes, ttl: float | None
+    ) -> bool:
+        """Stores a value that was computed if the expected one is there."""
+        return run(self._swapping(key, expected, value, ttl, is_computed=True))
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now."""
@@ -198,7 +270,7 @@ class CoherentEngine(_Coherent):
     def ping(self) -> None:
         """Returns if the engine can serve, and tells of changes."""
         self.guarded.ping()
-        self._stream.check()
+        self._stream.check(self._follower)
 
 
 class AsyncCoherentEngine(_Coherent):
@@ -221,11 +293,13 @@ class AsyncCoherentEngine(_Coherent):
 
     async def put(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
         """Stores the values, by hand."""
-        await arun(self._putting(items, ttl, True))
+        await arun(self._putting(items, ttl, by_hand=True, is_computed=False))
 
-    async def keep(self, items: Mapping[str, Bytes], ttl: float | None) -> None:
+    async def keep(
+        self, items: Mapping[str, Bytes], ttl: float | None, by_hand: bool = False
+    ) -> None:
         """Stores values that were computed."""
-        await arun(self._putting(items, ttl, False))
+        await arun(self._putting(items, ttl, by_hand=by_hand, is_computed=True))
 
     async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none."""
@@ -238,8 +312,14 @@ class AsyncCoherentEngine(_Coherent):
     async def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
     ) -> bool:
-        """Stores the value if the expected one is there."""
-        return await arun(self._swapping(key, expected, value, ttl))
+        """Stores the value if the expected one is there, by hand."""
+        return await arun(self._swapping(key, expected, value, ttl, is_computed=False))
+
+    async def keep_instead(
+        self, key: str, expected: Bytes | None, value: Bytes, ttl: float | None
+    ) -> bool:
+        """Stores a value that was computed if the expected one is there."""
+        return await arun(self._swapping(key, expected, value, ttl, is_computed=True))
 
     async def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now."""
@@ -248,4 +328,4 @@ class AsyncCoherentEngine(_Coherent):
     async def ping(self) -> None:
         """Returns if the engine can serve, and tells of changes."""
         await self.guarded.ping()
-        await Ask(self._stream.check).arun()
+        await Ask(self._stream.check, self._follower).arun()

@@ -245,6 +245,8 @@ class EngineShelf(EngineStore):
 
     def depart_many(self, places: Sequence[str], tags: Collection[str]) -> Steps[Any]:
         """Notes that values for these keys are computed, all with these tags."""
+        if self._follows:
+            yield from self._joining()
         notes = {place: self._changes.depart(place) for place in places}
         drops = self.tokens.drops
         try:

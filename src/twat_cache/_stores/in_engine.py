@@ -80,6 +80,7 @@ class EngineStore(Recording):
         super().__init__(engine, transcoder, tally, clock, stale, idle, early, exceptions, strict)
         self.tokens = tokens
         self._fences: bool = getattr(engine, "fences", True)
+        self._follows = hasattr(type(engine), "joining")
         self._lasts = lasts
         self._tags_of = tags_of
         self._changes = Changes()
@@ -165,9 +166,12 @@ class EngineStore(Recording):
     def depart(self, call: Call) -> Steps[Any]:
         """Notes that it begins, and the tokens that the record will have."""
         tags = self._tagged(call)
+        is_cut_off = call.is_cut_off and not call.is_forced
+        if self._follows and not is_cut_off:
+            yield from self._joining()
         note = self._changes.depart(call.place)
         drops = self.tokens.drops
-        if call.is_cut_off and not call.is_forced:
+        if is_cut_off:
             return note, None, drops  # nobody waits for a far engine twice
         if not tags:
             return note, {}, drops
@@ -257,6 +261,8 @@ class EngineStore(Recording):
         """
         put = Put(self.engine.capabilities.async_)
         landed = False
+        if self._follows and not is_wanted and getattr(self.engine, "is_deaf", False):
+            self._changes.note(records)  # nobody knows what others have changed meanwhile
         try:
             going = yield from self._changes.begin(put, notes)
             if going and expected is not UNSEEN:
@@ -265,9 +271,13 @@ class EngineStore(Recording):
             elif going:
                 items = {note.key: records[note.key] for note in going}
                 is_other = hasattr(self.engine, "keep")  # it tells what is computed from the rest
-                method = "keep" if is_other and not is_wanted else "put"
-                yield ask(self.engine, method, items, life)
-            dropped = [note.key for note in going if note.grounded]  # by who couldn't wait
+                if is_other and self._follows:
+                    yield ask(self.engine, "keep", items, life, is_wanted)
+                else:
+                    method = "keep" if is_other and not is_wanted else "put"
+                    yield ask(self.engine, method, items, life)
+            # by who couldn't wait, or who changed it elsewhere
+            dropped = [note.key for note in going if note.grounded]
             if dropped:
                 yield ask(self.engine, "drop", dropped)
             landed = len(going) > len(dropped)
@@ -282,7 +292,8 @@ class EngineStore(Recording):
         there = None if expected is None else bytes(expected)
         record = b"".join(in_pieces(records[note.key]))
         try:
-            return bool((yield ask(self.engine, "swap", note.key, there, record, life)))
+            swap = "keep_instead" if hasattr(type(self.engine), "keep_instead") else "swap"
+            return bool((yield ask(self.engine, swap, note.key, there, record, life)))
         except EngineError:  # what was there is of no use in any case
             yield ask(self.engine, "drop", [note.key])
             raise
@@ -299,6 +310,12 @@ class EngineStore(Recording):
             return (yield from self.tokens.read(list(tokens))) == tokens
         except Exception:
             return False
+
+    def _joining(self) -> Steps[None]:
+        """What others change is told from now on."""
+        joining = getattr(type(self.engine), "joining", None)
+        if joining is not None:  # else it is closed
+            yield from joining(self.engine)
 
     def abandon(self, departed: Any) -> None:
         """Ends the note."""

@@ -29,13 +29,26 @@ class Stream:
     def start(self):
         self.starts += 1
 
-    def check(self):
+    is_live = False
+    is_refused = False
+
+    def check(self, follower):
+        pass
+
+    def hears(self, follower):
+        return self.is_live
+
+    def catch_up(self, follower):
+        self.while_it_catches_up()
+        return Sent() if self.is_live else None
+
+    def while_it_catches_up(self):
         pass
 
     def put(self, follower, items, ttl, *, by_hand):
         return None
 
-    def add(self, follower, key, value, ttl):
+    def add(self, follower, key, value, ttl, *, by_hand):
         return None
 
     def drop(self, follower, keys):
@@ -51,6 +64,7 @@ class Stream:
     # -- what a test says ----------------------------------------------------------------------
 
     def lives(self, seconds=1000.0):
+        self.is_live = seconds > 0
         for follower in self.followers:
             follower.emptied()
             follower.alive_until(time.monotonic_ns() + int(seconds * 1e9) if seconds else 0)
@@ -74,6 +88,7 @@ def engine(tc):
 
         def __init__(self):
             super().__init__()
+            self.capabilities = self.capabilities._replace(shared=True)
             self.following = Stream()
             self.gets = 0
             self.after_get = lambda: None
@@ -248,3 +263,61 @@ def test_a_cache_that_is_gone_follows_no_more(tc, engine, stream):
     del f
     gc.collect()
     assert stream.followers == []
+
+
+# -- what nobody knows -----------------------------------------------------------------------------
+
+
+CASES = {
+    "lost": (True, [False]),
+    "lost and back": (True, [False, True]),
+    "there before it is put": (False, [True]),
+    "never there": (False, []),
+}
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_computed_while_nobody_is_told_is_not_kept(tc, engine, stream, case, many):
+    is_live, then = CASES[case]
+
+    def load(keys):
+        for is_so in then:
+            stream.lives(1000.0 if is_so else 0)
+        return dict.fromkeys(keys, 1)
+
+    with tc.Cache(["memory", engine], coherence="tracking") as cache:
+        stream.lives(1000.0 if is_live else 0)
+        if many:
+            assert cache.get_many_or_load(["a"], load) == {"a": 1}
+        else:
+            assert cache.get_or_load("a", lambda: load(["a"])["a"]) == 1
+        assert list(engine.scan("")) == []
+        stream.lives()
+        assert cache.get_or_load("a", lambda: 2) == 2
+        assert list(engine.scan("")) == ["::a"]
+
+
+def test_where_it_is_refused_for_good_it_is_as_without(tc, engine, stream):
+    stream.is_refused = True
+    f = tc.ucache(["memory", engine], coherence="tracking")(lambda i: i)
+    assert [f(1) for _ in range(3)] == [1, 1, 1]
+    assert f.stats().loads == 1
+    assert engine.gets == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"single_flight": "process"}])
+def test_what_is_put_waits_until_it_is_known_what_was_changed_before(tc, engine, stream, options):
+    f = decorated(tc, engine, lambda i: f.stats().loads, **options)
+    changes = iter([True, False])
+
+    def catch_up():
+        if next(changes):
+            stream.changed(f.cache_key(1), by_hand=True)
+
+    stream.while_it_catches_up = catch_up
+    f(1)
+    assert list(engine.scan(f.cache_key(1))) == []
+    f(1)
+    assert list(engine.scan(f.cache_key(1))) == [f.cache_key(1)]
+    assert list(changes) == []

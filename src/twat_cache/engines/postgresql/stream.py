@@ -6,6 +6,10 @@
 
 From the moment on in which a beat was sent that is answered, followers may go unaware for so long
 as their bound, and not longer, whatever befalls this thread, the connection or the server.
+
+Changes are made on other connections, so what was computed may be put before this thread has read
+that somebody changed its key before. Who puts it asks for a beat after that, and all who ask at
+once share one. When it is answered, what was told before the put is known here.
 """
 
 from __future__ import annotations
@@ -94,8 +98,19 @@ class PostgresqlStream:
                     else:
                         self._run = run
 
-    def check(self) -> None:
-        """Waits for the stream to begin, for the timeout at most.
+    @property
+    def is_refused(self) -> bool:
+        """Whether it can't begin, and that isn't a matter of time."""
+        run = self._run
+        return run is not None and type(run.refusal) is EngineError
+
+    def hears(self, follower: Follower) -> bool:
+        """Whether this one is told now of all that changes."""
+        run = self._run
+        return run is not None and run.hears(follower)
+
+    def check(self, follower: Follower | None = None) -> None:
+        """Waits for the stream to begin, and to tell this one, for the timeout at most.
 
         Raises:
             EngineError: It can't; says why.
@@ -103,14 +118,23 @@ class PostgresqlStream:
         self.start()
         run = self._run
         if run is not None:
-            run.wait(self._bus.timeout)
+            run.wait(self._bus.timeout, follower)
+
+    def catch_up(self, follower: Follower) -> CatchUp | None:
+        """Waits until it has told all that changed before; None if it can't now."""
+        run = self._run
+        if run is None or not run.hears(follower):
+            return None
+        return CatchUp(run, self._bus.timeout)
 
     def put(
         self, follower: Follower, items: Mapping[str, Bytes], ttl: float | None, *, by_hand: bool
     ) -> None:
         """Changes nothing: that is for the engine, and `tell` after it."""
 
-    def add(self, follower: Follower, key: str, value: Bytes, ttl: float | None) -> None:
+    def add(
+        self, follower: Follower, key: str, value: Bytes, ttl: float | None, *, by_hand: bool
+    ) -> None:
         """As `put`."""
 
     def drop(self, follower: Follower, keys: Sequence[str]) -> None:
@@ -154,6 +178,29 @@ class Told:
         """The same."""
 
 
+class CatchUp:
+    """That all is told which changed before this was made."""
+
+    def __init__(self, run: _Run, timeout: float) -> None:
+        self._run = run
+        self._timeout = timeout
+        self._number = run.ask()
+
+    def run(self) -> None:
+        """Waits for it.
+
+        Raises:
+            EngineError: It wasn't told in time.
+        """
+        self._run.wait_for(self._number, self._timeout)
+
+    async def arun(self) -> None:
+        """The same, in a thread."""
+        import asyncio
+
+        await asyncio.to_thread(self.run)
+
+
 class _Run(Thread):
     """The thread, from start to stop."""
 
@@ -164,7 +211,9 @@ class _Run(Thread):
         self._is_over = False
         self._is_asked = False
         self._is_live = False
-        self._refusal: EngineError | None = None
+        self._joined: set[Follower] = set()
+        self._begun = self._answered = 0  # beats
+        self.refusal: EngineError | None = None
         self._change = Condition()
         self._bell, self._ear = socketpair()
         self._bell.setblocking(False)
@@ -192,21 +241,47 @@ class _Run(Thread):
         self._bell.close()
         self._ear.close()
 
-    def wait(self, seconds: float) -> None:
-        """Waits until it is live.
+    def hears(self, follower: Follower) -> bool:
+        """Whether it is live, and tells this one."""
+        return self._is_live and follower in self._joined
+
+    def wait(self, seconds: float, follower: Follower | None) -> None:
+        """Waits until it is live, and tells this one.
 
         Raises:
             EngineError: It isn't, and why.
         """
         end = monotonic() + seconds
         with self._change:
-            while not self._is_live:
-                if self._refusal is not None:
-                    raise self._refusal
+            while not self._is_live or (
+                follower in self._followers and follower not in self._joined
+            ):
+                if not self._is_live and self.refusal is not None:
+                    raise self.refusal
                 if not self._change.wait(end - monotonic()):
                     raise EngineTimeoutError(
                         f"changes can't be followed: there was no answer in {seconds:g} s"
                     )
+
+    def ask(self) -> int:
+        """Has a beat sent soon; gives its number."""
+        number = self._begun + 1
+        self.wake()
+        return number
+
+    def wait_for(self, number: int, seconds: float) -> None:
+        """Waits until a beat of this number, or a later one, is answered.
+
+        Raises:
+            EngineError: None was in time.
+        """
+        end = monotonic() + seconds
+        with self._change:
+            while self._answered < number:
+                if not self._is_live:
+                    raise self.refusal or EngineConnectionError("changes aren't followed just now")
+                if not self._change.wait(end - monotonic()):
+                    raise EngineTimeoutError(f"changes were not told for {seconds:g} s")
 
     def run(self) -> None:
         """Follows, again and again."""
@@ -231,7 +306,7 @@ class _Run(Thread):
         if not isinstance(error, EngineError):
             _logger.error("following changes failed, and begins anew", exc_info=error)
             error = EngineError(f"following changes failed: {error!r}")
-        before = self._refusal
+        before = self.refusal
         self._becomes(is_live=False, refusal=error)
         if isinstance(error, (EngineConnectionError, EngineTimeoutError)):
             return min(_SOON * 2.0**failures, _LATEST)
@@ -240,7 +315,7 @@ class _Run(Thread):
         return _REFUSED
 
     def _lost(self) -> None:
-        self._is_live = False
+        self._becomes(is_live=False, refusal=self.refusal)
         for follower in list(self._followers):
             follower.alive_until(0)
         self._bus.hang_up()
@@ -248,13 +323,13 @@ class _Run(Thread):
     def _becomes(self, *, is_live: bool, refusal: EngineError | None) -> None:
         with self._change:
             self._is_live = is_live
-            self._refusal = refusal
+            self.refusal = refusal
             self._change.notify_all()
 
     def _follow(self) -> None:
         """Connects, and follows until that ends."""
         self._bus.connect()
-        joined: set[Follower] = set()
+        joined = self._joined = set()
         due = 0
         while not self._is_over:
             now = monotonic_ns()
@@ -279,6 +354,7 @@ class _Run(Thread):
             pass
 
     def _beat(self, joined: set[Follower], *, patience: float) -> None:
+        self._begun += 1  # before anything is sent
         new = [follower for follower in list(self._followers) if follower not in joined]
         self._bus.listen({follower.channel for follower in new}, patience)
         moment = monotonic_ns()
@@ -289,8 +365,8 @@ class _Run(Thread):
         for follower in list(self._followers):
             if follower in joined:
                 follower.alive_until(moment + int(follower.bound * 1e9))
-        if not self._is_live:
-            self._becomes(is_live=True, refusal=None)
+        self._answered = self._begun
+        self._becomes(is_live=True, refusal=None)
 
     def _told(self, notes: list[Note]) -> None:
         for channel, payload in notes:

@@ -114,8 +114,18 @@ class RedisStream:
             else:
                 self._run = run
 
-    def check(self) -> None:
-        """Waits for the stream to begin, for the timeout at most.
+    @property
+    def is_refused(self) -> bool:
+        """Whether it can't begin, and that isn't a matter of time."""
+        return type(self.refusal) is EngineError
+
+    def hears(self, follower: Follower) -> bool:
+        """Whether this one is told now of all that changes."""
+        run = self._run
+        return run is not None and run.is_live and follower in run.joined
+
+    def check(self, follower: Follower | None = None) -> None:
+        """Waits for the stream to begin, and to tell this one, for the timeout at most.
 
         Raises:
             EngineError: It can't; says why.
@@ -123,14 +133,22 @@ class RedisStream:
         self.start()
         end = monotonic() + self.place.timeout
         run = self._run
-        while run is not None and not run.is_live:
-            run.turn(max(end - monotonic(), 0.0))
+        while run is not None and not run.tells(follower):
+            run.turn(max(end - monotonic(), 0.0), follower)
             if self.refusal is not None and not run.is_live:
                 raise self.refusal
             if monotonic() >= end:
                 raise EngineTimeoutError(
                     f"changes can't be followed: there was no answer in {self.place.timeout:g} s"
                 )
+
+    def catch_up(self, follower: Follower) -> Reply | None:
+        """Waits until it has told all that changed before; None if it can't now."""
+        run = self._run
+        reply = Reply([(b"PING",)], made_of=checked, timeout=self.place.timeout)
+        if run is None or not self.hears(follower):
+            return None
+        return reply if run.send(reply, (), is_told=True, is_urgent=True) else None
 
     # -- changes ---------------------------------------------------------------------------------
 
@@ -142,11 +160,13 @@ class RedisStream:
             return None
         return self._send(follower, commands.put(items, ttl, True), list(items), by_hand=by_hand)
 
-    def add(self, follower: Follower, key: str, value: Bytes, ttl: float | None) -> Reply | None:
+    def add(
+        self, follower: Follower, key: str, value: Bytes, ttl: float | None, *, by_hand: bool
+    ) -> Reply | None:
         """Stores a value if there is none; comes to whether it did."""
         if (ttl is not None and not ttl > 0) or len(value) > _LARGEST:
             return None
-        return self._send(follower, commands.add(key, value, ttl), [key], by_hand=False)
+        return self._send(follower, commands.add(key, value, ttl), [key], by_hand=by_hand)
 
     def drop(self, follower: Follower, keys: Sequence[str]) -> Reply | None:
         """Forgets keys by hand; comes to how many there were."""
@@ -203,6 +223,9 @@ class RedisStream:
         put too late before they learn that it is put. The word after is for what is read meanwhile;
         where the server tells of changes it isn't needed.
         """
+        if not self.hears(follower):
+            self.start()
+            return None
         sending, _ = next(steps)
         word = self._published(follower, keys, by_hand=by_hand)
         before, after = [word] * by_hand, [word] * self.tells_all
@@ -270,6 +293,8 @@ class _Run(Thread):
     def __init__(self, stream: RedisStream) -> None:
         super().__init__(name="twat-cache-coherence", daemon=True)
         self.is_live = False
+        self.joined: set[Follower] = set()
+        """Those who are told of what changes, while it is live."""
         self._stream = stream
         self._is_over = False
         self._is_asked = False
@@ -300,18 +325,18 @@ class _Run(Thread):
         except OSError:  # it has been rung often enough, or nobody is there
             pass
 
-    def send(self, reply: Reply, keys: Sequence[str], *, is_told: bool) -> bool:
+    def send(
+        self, reply: Reply, keys: Sequence[str], *, is_told: bool, is_urgent: bool = False
+    ) -> bool:
         """Sends something if the connection is in order; tells whether it did.
 
-        Others are told of the keys when the reply comes, unless they are anyway.
+        Others are told of the keys when the reply comes, unless they are anyway. What is urgent is
+        sent though much is unsent or unanswered.
         """
         wire = self._wire
-        if (
-            wire is None
-            or not self.is_live
-            or wire.is_full
-            or wire.is_late(self._stream.place.timeout)
-        ):
+        if wire is None or not self.is_live:
+            return False
+        if not is_urgent and (wire.is_full or wire.is_late(self._stream.place.timeout)):
             return False
         if keys:
             self._keys[reply] = keys, is_told
@@ -323,13 +348,23 @@ class _Run(Thread):
             return reply.is_over  # then it has an error
         return True
 
-    def turn(self, seconds: float) -> None:
-        """Waits until it is live, or has failed to be, or for so long."""
+    def tells(self, follower: Follower | None) -> bool:
+        """Whether it is live, and tells this one."""
+        return self.is_live and (follower in self.joined or follower not in self._stream.followers)
+
+    def turn(self, seconds: float, follower: Follower | None) -> None:
+        """Waits until it tells this one, or has failed to, or for so long."""
         lock = allocate_lock()
         lock.acquire()
         self._turns.append(lock)
-        if not (self.is_live or self._stream.refusal):
+        if not self.tells(follower) and (self.is_live or not self._stream.refusal):
             lock.acquire(timeout=seconds)
+
+    def _end_turns(self) -> None:
+        turns, self._turns = self._turns, []
+        for lock in turns:
+            if lock.locked():
+                lock.release()
 
     def let_go(self) -> None:
         """In a forked child: closes what was inherited, which the parent goes on with."""
@@ -368,10 +403,7 @@ class _Run(Thread):
         if not isinstance(error, (EngineError, *FAILURES)):
             _logger.error("following changes failed, and begins anew", exc_info=error)
         refusal = stream.refusal = _read(error, stream.place)
-        for lock in self._turns:
-            if lock.locked():
-                lock.release()
-        self._turns = []
+        self._end_turns()
         if isinstance(refusal, (EngineConnectionError, EngineTimeoutError)):
             return min(_SOON * 2.0**failures, _LATEST)
         if before is None or str(before) != str(refusal):
@@ -380,6 +412,7 @@ class _Run(Thread):
 
     def _lost(self) -> None:
         self.is_live = False
+        self.joined = set()
         wire, self._wire = self._wire, None
         for follower in list(self._stream.followers):
             follower.alive_until(0)
@@ -397,7 +430,7 @@ class _Run(Thread):
         self._wire = wire
         prefixes: set[str] = set()
         channels: set[str] = set()
-        joined: set[Follower] = set()
+        joined = self.joined = set()
         beat: Reply | None = None
         due = 0
         while not self._is_over:
@@ -450,10 +483,8 @@ class _Run(Thread):
         if not self.is_live:
             self.is_live = True
             self._stream.refusal = None
-            for lock in self._turns:
-                if lock.locked():
-                    lock.release()
-            self._turns = []
+        if beat.note:
+            self._end_turns()
 
     def _answered(self, reply: Reply) -> None:
         """A change was made on this connection: all others have to know."""
