@@ -359,6 +359,56 @@ def test_a_stream_that_stalls_is_not_believed_beyond_its_bound(site):
         f.close()
 
 
+def test_a_change_whose_maker_gave_up_waiting_is_told_when_the_server_is_back(site, way):
+    with (
+        site.store(1, {"by": way, "bound": 30}) as there,
+        ChaosProxy(site.server.host, site.server.port) as proxy,
+        site.tc.Cache(["memory", f"redis://{proxy.address}/0"], coherence=way) as here,
+    ):
+        until(lambda: is_served(site.tc, here))
+        there.set("a", 1)
+        until(lambda: site.is_near(lambda: there.get("a")))
+        proxy.stall()
+        here.delete("a")
+        proxy.cut()
+        proxy.heal()
+        until(lambda: there.get("a") is None)
+
+
+def test_what_began_before_a_change_by_hand_in_an_outage_is_not_kept(site, way):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def old(i):
+        if begun.is_set():
+            return "new"
+        begun.set()
+        assert go_on.wait(30)
+        return "old"
+
+    with ChaosProxy(site.server.host, site.server.port) as proxy:
+        terms = {"by": way, "bound": 30}
+        place = ["memory", f"redis://{proxy.address}/0"]
+        there = site.tc.ucache(place, coherence=way, name="f")(lambda i: "new")
+        there.contains(0)
+        until(lambda: there.table.valid_until)
+        here = site.function(1, terms, old)
+        mark = site.function(1, terms, lambda i: i)
+        thread = threading.Thread(target=here, args=(1,))
+        thread.start()
+        assert begun.wait(30)
+        until(lambda: site.is_near(lambda: mark(2)))
+        proxy.refuse()
+        proxy.cut()
+        there.invalidate(1)
+        proxy.heal()
+        until(lambda: not site.is_near(lambda: mark(2)))  # word of it has come
+        go_on.set()
+        thread.join()
+        assert here(1) == "new"
+        for one in (there, here, mark):
+            one.close()
+
+
 def test_a_server_that_is_away_is_waited_for(site, tc):
     with ChaosProxy(site.server.host, site.server.port) as proxy:
         proxy.refuse()

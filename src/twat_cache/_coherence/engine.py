@@ -110,7 +110,7 @@ class _Coherent:
                 sent, otherwise, keys, by_hand=by_hand, is_computed=is_computed
             )
         except EngineTimeoutError as error:
-            self._postpone(error, keys)
+            self._owes(error, keys)
             raise
 
     def _adding(self, key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
@@ -127,7 +127,7 @@ class _Coherent:
         try:
             return int((yield from self._changing(sent, otherwise, keys, by_hand=True)))
         except EngineTimeoutError as error:
-            if self._postpone(error, keys):
+            if self._owes(error, keys):
                 return 0
             raise
 
@@ -181,49 +181,54 @@ class _Coherent:
     def _changing_otherwise(
         self, otherwise: Effect, keys: Sequence[str], *, by_hand: bool
     ) -> Steps[Any]:
-        if by_hand:
-            yield from self._telling(keys, is_vital=False)
+        untold = (yield from self._telling(keys)) if by_hand else None
         try:
             result = yield otherwise
         except EngineError:  # it may have been done all the same
-            if self._stream.tells_all:
-                yield from self._telling(keys, by_hand=by_hand)
+            yield from self._telling_after(keys, untold, by_hand=by_hand)
             raise
-        if self._stream.tells_all:
-            yield from self._telling(keys, by_hand=by_hand)
+        yield from self._telling_after(keys, untold, by_hand=by_hand)
         return result
 
-    def _telling(
-        self, keys: Sequence[str], *, by_hand: bool = True, is_vital: bool = True
+    def _telling_after(
+        self, keys: Sequence[str], untold: EngineError | None, *, by_hand: bool
     ) -> Steps[None]:
+        error = None
+        if self._stream.tells_all:
+            error = yield from self._telling(keys, by_hand=by_hand)
+        if not self._owes(error or untold) and error is not None:
+            raise error
+
+    def _telling(self, keys: Sequence[str], *, by_hand: bool = True) -> Steps[EngineError | None]:
+        """Tells others; gives why it couldn't."""
         circuit = getattr(self.guarded, "circuit", None)
-        error = None if circuit is None else circuit.refusal()
+        error: EngineError | None = None if circuit is None else circuit.refusal()
         if error is None:
             tell = partial(self._stream.tell, self._follower, keys, by_hand=by_hand)
             try:
                 yield (yield Ask(tell))
             except EngineError as failure:
                 error = failure
-        if error is None or not is_vital:
-            return
+        return error
+
+    def _owes(self, error: EngineError | None, keys: Sequence[str] = ()) -> bool:
+        """Word couldn't be sent: it will be when the engine is back, and these keys be dropped.
+
+        Tells whether anything sees to that, which nothing does for what won't pass by itself.
+        """
+        circuit = getattr(self.guarded, "circuit", None)
         if circuit is None or not isinstance(error, (EngineConnectionError, EngineTimeoutError)):
-            raise error
-        circuit.postpone(error, work=self._telling_all, name=f"~tell:{self._follower.channel}")
+            return False
+        name = f"~tell:{self._follower.channel}"
+        circuit.postpone(error, keys, work=self._telling_all, name=name)
+        return True
 
     def emptying(self) -> Steps[None]:
         """Much is about to be dropped by hand: nothing that is being computed is to be kept."""
-        yield from self._telling((), is_vital=False)
+        self._owes((yield from self._telling(())))
 
     def _telling_all(self, _: object) -> Steps[None]:
         yield (yield Ask(partial(self._stream.tell, self._follower, (), by_hand=True)))
-
-    def _postpone(self, error: EngineError, keys: Sequence[str]) -> bool:
-        """The engine forgets the keys when it is back, if anything sees to that; tells whether."""
-        circuit = getattr(self.guarded, "circuit", None)
-        if circuit is None:
-            return False
-        circuit.postpone(error, keys)
-        return True
 
 
 class CoherentEngine(_Coherent):
