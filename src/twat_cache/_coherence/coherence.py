@@ -93,6 +93,7 @@ class Coherence:
         self._tokens = ref(tokens)  # which know the cache
         self._is_keyed_alike = is_keyed_alike
         self.alive_until(0)
+        tokens.is_told = self.is_alive
         self._stream.follow(self)
 
     @staticmethod
@@ -142,6 +143,11 @@ class Coherence:
         tokens = self._tokens()
         if tokens is not None:
             tokens.forget(tags)
+
+    def is_alive(self) -> bool:
+        """Whether the table answers, and tokens in memory are those of now."""
+        table = self._table
+        return table.valid_until > table.now()
 
     def alive_until(self, moment: int) -> None:
         """The table answers until then."""

@@ -18,7 +18,7 @@ from ..errors import EngineClosedError, EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any, Protocol
 
     from .._run.drive import Steps
@@ -54,6 +54,8 @@ class Tokens:
         """How often tags were dropped here."""
         self.owner: Owner | None = None
         """The cache that uses these, to be told of tags that are dropped."""
+        self.is_told: Callable[[], bool] | None = None
+        """Whether it is known what others drop; None where nobody tells."""
         self._prefix = prefix
         self._near_for = near
         self._near: dict[str, tuple[bytes, float]] = {}
@@ -66,7 +68,7 @@ class Tokens:
 
     def known(self, tags: Collection[str]) -> dict[str, bytes]:
         """The tokens that may be taken from memory."""
-        if not self._near:
+        if not self._near or not (self.is_told is None or self.is_told()):
             return {}
         now = monotonic()
         with _lock:

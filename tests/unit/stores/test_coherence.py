@@ -212,6 +212,43 @@ def test_a_changed_token_drops_the_entries_of_its_tag(tc, engine, stream):
     assert f.stats().loads == 3
 
 
+def test_tokens_are_taken_from_memory_only_while_it_lives(tc, engine, stream):
+    with tc.Cache(["memory", engine], coherence="tracking", tag_ttl=3600) as cache:
+        stream.lives()
+        cache.set("a", 1, tags=["t"])
+        assert cache.get("a") == 1
+        stream.lives(0)
+        for _ in range(2):
+            assert cache.get("a") == 1
+        (key,) = engine.scan("~tag")
+        engine.put({key: b"another token 16"}, None)
+        assert cache.get("a") is None
+
+
+def test_what_is_changed_in_one_step_is_changed_by_hand(tc, engine, stream):
+    with tc.Cache(["memory", engine], coherence="tracking") as cache:
+        stream.lives()
+        cache.add("a", 1)
+        cache.incr("a")
+        cache.touch("a", 60)
+        assert stream.told == [(["::a"], True)] * 3
+        assert cache.get_or_load("b", lambda: 1, tags=["t"]) == 1
+        assert stream.told == [(["::a"], True)] * 3  # neither a tag's token nor what is computed
+
+
+def test_who_adds_and_does_not_learn_whether_it_did_is_told_so(tc, engine, stream):
+    class Lost:
+        def run(self):
+            raise tc.EngineConnectionError("lost")
+
+    with tc.Cache(["memory", engine], coherence="tracking") as cache:
+        stream.lives()
+        stream.add = lambda follower, key, value, ttl, *, by_hand: Lost()
+        with pytest.raises(tc.EngineConnectionError):
+            cache.add("a", 1)
+        assert list(engine.scan("")) == []
+
+
 def test_when_all_may_have_changed_nothing_answers_and_counts_stay(tc, engine, stream):
     f = decorated(tc, engine, lambda i: i)
     for i in range(10):
