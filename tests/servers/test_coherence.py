@@ -522,6 +522,23 @@ def test_changes_are_seen_after_a_failover(tc, redis_sentinel):
         until(lambda: is_served(tc, here) and here.get("a") == 2)
 
 
+def test_sentinels_that_are_silent_hold_up_nothing(tc, redis_sentinel):
+    sentinel = redis_sentinel.sentinel
+    with ChaosProxy(sentinel.host, sentinel.port) as proxy:
+        url = redis_sentinel.url.replace(sentinel.address, proxy.address)
+        assert proxy.address in url
+        terms = {"by": "tracking", "bound": 3}
+        cache = tc.Cache(["memory", f"{url}?timeout=30"], coherence=terms)
+        cache.ping()
+        table = cache._near.table
+        proxy.stall()
+        for _ in range(4):  # which takes long enough for sentinels to be asked
+            seen = table.valid_until
+            until(lambda seen=seen: table.valid_until > seen, 15)
+        proxy.heal()
+        cache.close()
+
+
 def changed(tc, url, value):
     try:
         with tc.Cache(url) as cache:

@@ -147,7 +147,8 @@ class Coherence:
     def is_alive(self) -> bool:
         """Whether the table answers, and tokens in memory are those of now."""
         table = self._table
-        return table.valid_until > table.now()
+        until = table.valid_until
+        return until is None or until > table.now()
 
     def alive_until(self, moment: int) -> None:
         """The table answers until then."""

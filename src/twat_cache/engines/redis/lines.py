@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
+from ..network import Node
 from .commands import NODES
 from .failures import FAILURES
 from .pool import Pool, Talk, greet, greeting
@@ -16,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from ..network import Node
     from .commands import Request
     from .place import Place
     from .routes import Route, Sending
@@ -128,6 +128,11 @@ class Single:
         except FAILURES:
             return None  # what is connected may serve all the same
 
+    def watch(self, connection: Any) -> Watch:
+        """Whether a connection of this line is to the primary still."""
+        is_watched = self._sentinels is not None
+        return Watch(self, Node(connection.host, connection.port) if is_watched else None)
+
     def _follow(self) -> None:
         self._follow_at = monotonic() + FOLLOWING
         master = self.master()
@@ -159,6 +164,39 @@ class Single:
         self._pool.close()
         if self._sentinels is not None:
             self._pools.close()
+
+
+class Watch:
+    """Asks the sentinels now and then, in the background: one that is silent holds up nobody.
+
+    Args:
+        line: The way to the server.
+        node: The one that is connected; None if there are no sentinels.
+    """
+
+    def __init__(self, line: Single, node: Node | None) -> None:
+        self._line = line
+        self._node = node
+        self._named: Node | None = None
+        self._ask_at = monotonic() + FOLLOWING
+        self._asking: Thread | None = None
+
+    def has_moved(self) -> bool:
+        """Whether another server has become the primary, as far as is known."""
+        if self._node is None:
+            return False
+        is_asking = self._asking is not None and self._asking.is_alive()
+        if monotonic() >= self._ask_at and not is_asking:
+            self._ask_at = monotonic() + FOLLOWING
+            self._asking = Thread(target=self._ask, name="twat-cache-sentinels", daemon=True)
+            try:
+                self._asking.start()
+            except RuntimeError:  # the interpreter ends
+                pass
+        return self._named not in (None, self._node)
+
+    def _ask(self) -> None:
+        self._named = self._line.master()
 
 
 class Cluster(Pools):

@@ -424,8 +424,9 @@ class _Run(Thread):
     def _follow(self) -> None:
         """Connects, and follows until that ends."""
         line = self._stream.line
-        master = line.master()
-        wire = Wire(line.connect())
+        connection = line.connect()
+        watch = line.watch(connection)
+        wire = Wire(connection)
         self._selector.register(wire, EVENT_READ)
         self._wire = wire
         prefixes: set[str] = set()
@@ -438,7 +439,7 @@ class _Run(Thread):
             bounds = [follower.bound for follower in list(self._stream.followers)] or [1.0]
             if beat is None and (self._is_asked or now >= due):
                 self._is_asked = False
-                if master is not None and line.master() not in (None, master):
+                if watch.has_moved():
                     raise EngineConnectionError("another server has become the primary")
                 now = monotonic_ns()
                 due = now + int(min(bounds) / _BEATS * 1e9)
