@@ -112,13 +112,18 @@ class PostgresqlStream:
     def check(self, follower: Follower | None = None) -> None:
         """Waits for the stream to begin, and to tell this one, for the timeout at most.
 
+        If it was refused it is tried again.
+
         Raises:
             EngineError: It can't; says why.
         """
         self.start()
         run = self._run
         if run is not None:
-            run.wait(self._bus.timeout, follower)
+            before = run.refusal if self.is_refused else None
+            if before is not None:
+                run.wake()
+            run.wait(self._bus.timeout, follower, before)
 
     def catch_up(self, follower: Follower) -> CatchUp | None:
         """Waits until it has told all that changed before; None if it can't now."""
@@ -245,8 +250,8 @@ class _Run(Thread):
         """Whether it is live, and tells this one."""
         return self._is_live and follower in self._joined
 
-    def wait(self, seconds: float, follower: Follower | None) -> None:
-        """Waits until it is live, and tells this one.
+    def wait(self, seconds: float, follower: Follower | None, before: EngineError | None) -> None:
+        """Waits until it is live, and tells this one, or has failed to since it did before.
 
         Raises:
             EngineError: It isn't, and why.
@@ -256,10 +261,10 @@ class _Run(Thread):
             while not self._is_live or (
                 follower in self._followers and follower not in self._joined
             ):
-                if not self._is_live and self.refusal is not None:
-                    raise self.refusal
+                if not self._is_live and self.refusal not in (None, before):
+                    raise self.refusal.with_traceback(None)
                 if not self._change.wait(end - monotonic()):
-                    raise EngineTimeoutError(
+                    raise before or EngineTimeoutError(
                         f"changes can't be followed: there was no answer in {seconds:g} s"
                     )
 

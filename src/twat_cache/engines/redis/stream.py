@@ -127,16 +127,24 @@ class RedisStream:
     def check(self, follower: Follower | None = None) -> None:
         """Waits for the stream to begin, and to tell this one, for the timeout at most.
 
+        If it was refused it is tried again.
+
         Raises:
             EngineError: It can't; says why.
         """
         self.start()
         end = monotonic() + self.place.timeout
         run = self._run
+        before = self.refusal if self.is_refused else None
+        if before is not None and run is not None:
+            run.wake()
         while run is not None and not run.tells(follower):
-            run.turn(max(end - monotonic(), 0.0), follower)
-            if self.refusal is not None and not run.is_live:
-                raise self.refusal
+            run.turn(max(end - monotonic(), 0.0), follower, before)
+            refusal = self.refusal
+            if refusal not in (None, before) and not run.is_live:
+                raise refusal.with_traceback(None)
+            if monotonic() >= end and before is not None:
+                raise before.with_traceback(None)
             if monotonic() >= end:
                 raise EngineTimeoutError(
                     f"changes can't be followed: there was no answer in {self.place.timeout:g} s"
@@ -352,12 +360,13 @@ class _Run(Thread):
         """Whether it is live, and tells this one."""
         return self.is_live and (follower in self.joined or follower not in self._stream.followers)
 
-    def turn(self, seconds: float, follower: Follower | None) -> None:
-        """Waits until it tells this one, or has failed to, or for so long."""
+    def turn(self, seconds: float, follower: Follower | None, before: EngineError | None) -> None:
+        """Waits until it tells this one, or has failed to since it did before, or for so long."""
         lock = allocate_lock()
         lock.acquire()
         self._turns.append(lock)
-        if not self.tells(follower) and (self.is_live or not self._stream.refusal):
+        is_open = self.is_live or self._stream.refusal in (None, before)
+        if is_open and not self.tells(follower):
             lock.acquire(timeout=seconds)
 
     def _end_turns(self) -> None:
