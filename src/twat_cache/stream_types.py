@@ -81,7 +81,7 @@ class Stream(Protocol):
         """Whether it can't begin, and that isn't a matter of time."""
 
     def hears(self, follower: Follower) -> bool:
-        """Whether this one is told now of all that changes."""
+        """Whether this one is told now of all that changes, and in time."""
 
     def follow(self, follower: Follower) -> None:
         """From now on, once it is started, this one is told."""

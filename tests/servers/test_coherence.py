@@ -240,12 +240,13 @@ class Slow:
     def __init__(self, function):
         self.prefixes = function._coherence.prefixes
         self.channel = function._coherence.channel
-        self.go_on = threading.Event()
+        self.is_held, self.go_on = threading.Event(), threading.Event()
         self.stream = function._coherence._stream
         self.stream.follow(self)
         self.stream.check(self)
 
     def changed(self, keys, *, by_hand):
+        self.is_held.set()
         assert self.go_on.wait(30)
 
     def emptied(self):
@@ -286,6 +287,33 @@ def test_word_of_a_change_that_comes_after_the_put_is_waited_for(site, way, case
     slow.stream.leave(slow)
     for one in (first, here, there):
         one.close()
+
+
+def test_who_is_told_late_is_not_waited_for_again(site, way):
+    place = ["memory", f"{site.server.url}?timeout=0.3"]
+    here = site.tc.ucache(place, coherence={"by": way, "bound": 30}, name="f")(lambda i: i)
+    there = site.function(2, way, lambda i: i)
+    here.contains(0)
+    until(lambda: here.table.valid_until)
+    slow, follower = Slow(here), here._coherence
+    there.put(2, 1)
+    assert slow.is_held.wait(30)
+
+    def is_late():
+        sent = slow.stream.catch_up(follower)
+        if sent is not None:
+            with pytest.raises(site.tc.EngineTimeoutError):
+                sent.run()
+        return not slow.stream.hears(follower)
+
+    until(is_late)
+    assert slow.stream.catch_up(follower) is None
+    assert [here(3) for _ in range(2)] == [3, 3]
+    assert here.stats().loads == 2
+    slow.go_on.set()
+    until(lambda: slow.stream.hears(follower))
+    slow.stream.leave(slow)
+    here.close(), there.close()
 
 
 # -- connections -----------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class PostgresqlStream:
         return run is not None and type(run.refusal) is EngineError
 
     def hears(self, follower: Follower) -> bool:
-        """Whether this one is told now of all that changes."""
+        """Whether this one is told now of all that changes, and in time."""
         run = self._run
         return run is not None and run.hears(follower)
 
@@ -218,6 +218,7 @@ class _Run(Thread):
         self._is_live = False
         self._joined: set[Follower] = set()
         self._begun = self._answered = 0  # beats
+        self._begun_at = 0.0
         self.refusal: EngineError | None = None
         self._change = Condition()
         self._bell, self._ear = socketpair()
@@ -247,8 +248,9 @@ class _Run(Thread):
         self._ear.close()
 
     def hears(self, follower: Follower) -> bool:
-        """Whether it is live, and tells this one."""
-        return self._is_live and follower in self._joined
+        """Whether it is live, and tells this one; a beat isn't answered late."""
+        is_late = self._answered < self._begun and self._begun_at + self._bus.timeout < monotonic()
+        return self._is_live and follower in self._joined and not is_late
 
     def wait(self, seconds: float, follower: Follower | None, before: EngineError | None) -> None:
         """Waits until it is live, and tells this one, or has failed to since it did before.
@@ -359,6 +361,7 @@ class _Run(Thread):
             pass
 
     def _beat(self, joined: set[Follower], *, patience: float) -> None:
+        self._begun_at = monotonic()
         self._begun += 1  # before anything is sent
         new = [follower for follower in list(self._followers) if follower not in joined]
         self._bus.listen({follower.channel for follower in new}, patience)

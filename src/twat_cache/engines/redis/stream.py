@@ -120,9 +120,9 @@ class RedisStream:
         return type(self.refusal) is EngineError
 
     def hears(self, follower: Follower) -> bool:
-        """Whether this one is told now of all that changes."""
+        """Whether this one is told now of all that changes, and in time."""
         run = self._run
-        return run is not None and run.is_live and follower in run.joined
+        return run is not None and follower in run.joined and run.is_prompt
 
     def check(self, follower: Follower | None = None) -> None:
         """Waits for the stream to begin, and to tell this one, for the timeout at most.
@@ -339,12 +339,10 @@ class _Run(Thread):
         """Sends something if the connection is in order; tells whether it did.
 
         Others are told of the keys when the reply comes, unless they are anyway. What is urgent is
-        sent though much is unsent or unanswered.
+        sent though much is unsent.
         """
         wire = self._wire
-        if wire is None or not self.is_live:
-            return False
-        if not is_urgent and (wire.is_full or wire.is_late(self._stream.place.timeout)):
+        if wire is None or not self.is_prompt or (wire.is_full and not is_urgent):
             return False
         if keys:
             self._keys[reply] = keys, is_told
@@ -355,6 +353,12 @@ class _Run(Thread):
             self._keys.pop(reply, None)
             return reply.is_over  # then it has an error
         return True
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is live, and nothing is unanswered for longer than anybody waits."""
+        wire = self._wire
+        return self.is_live and wire is not None and not wire.is_late(self._stream.place.timeout)
 
     def tells(self, follower: Follower | None) -> bool:
         """Whether it is live, and tells this one."""
