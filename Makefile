@@ -26,7 +26,7 @@ TROUBLE := $(foreach t,crash failures forks safety soak stampede,tests/integrati
 # Tests that start real servers: once as well, and by themselves, since they wait for answers.
 SERVERS := tests/servers
 # Tests of what holds bytes and knows no core: once, too.
-CORELESS := $(foreach t,benchmarks codecs engines guard,tests/unit/$(t))
+CORELESS := $(foreach t,benchmarks codecs engines guard keys,tests/unit/$(t))
 APART := -m "not alone" $(SPREAD) $(patsubst %,--ignore=%,$(TROUBLE) $(SERVERS))
 
 # Each test in four threads at once; test_threads and test_interrupted start threads themselves.
