@@ -54,6 +54,9 @@ counted a moment after it is made.
 
 A look-up that was interrupted may also miss what was stored meanwhile, so that the dict has a key
 twice. It answers with the first, until that leaves, and what leaves takes the others along.
+
+The file is long because much of it says why: steps, guarded keys, entries, counting and the turn
+rest on what each of the others promises about the dict, and are understood only side by side.
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ between the question and the change. Where a key's own `__eq__` runs in that cha
 GIL, a result may be stored in spite of it, and is taken out again before the landing ends.
 
 Deadlines are nanoseconds of a monotonic clock, never of the wall clock.
+
+The file is long because it is the type of the compiled core: each question, look-up and change says
+here what it does, what it gives and what it raises.
 """
 
 from __future__ import annotations

@@ -10,6 +10,9 @@ as their bound, and not longer, whatever befalls this thread, the connection or 
 Changes are made on other connections, so what was computed may be put before this thread has read
 that somebody changed its key before. Who puts it asks for a beat after that, and all who ask at
 once share one. When it is answered, what was told before the put is known here.
+
+The file is long since it is one conversation, told from both ends: what callers ask of the stream
+stands first, the thread that talks to the server behind it, and each relies on the other's order.
 """
 
 from __future__ import annotations

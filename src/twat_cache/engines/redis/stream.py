@@ -13,6 +13,9 @@ others of this process when their reply comes, which again is in order.
 
 What somebody changes by hand is published besides, since what is being computed from the state
 before has to be dropped, also where there was nothing stored yet.
+
+The file is long since it is one conversation, told from both ends: what callers ask of the stream
+stands first, the thread that talks to the server behind it, and each relies on the other's order.
 """
 
 from __future__ import annotations
