@@ -453,9 +453,9 @@ def test_a_rule_for_the_bucket_is_what_its_tools_take(url):
 
 AT_EXIT = """
 import atexit, sys
-from twat_cache.engines.objects import ObjectStoreEngine
+from twat_cache import open_engine
 url, endpoint, key, secret = sys.argv[1:]
-engine = ObjectStoreEngine.from_url(
+engine = open_engine(
     url, endpoint=endpoint, access_key_id=key, secret_access_key=secret, region="x", timeout=30
 )
 engine.put({"a": b"1", "b": b"2"}, None)
@@ -463,7 +463,7 @@ atexit.register(lambda: print(engine.drop(["a", "b"]), engine.get(["a", "b"])))
 """
 
 
-def test_it_serves_while_the_interpreter_ends(rclone_server, url):
+def test_it_serves_while_the_interpreter_ends(rclone_server, engine, url):
     server = rclone_server
     arguments = [url, server.endpoint, server.access_key, server.secret_key]
     done = subprocess.run(
