@@ -36,7 +36,7 @@ KEYS = 50
 INVALIDATED = range(10)
 PACE = 1 / 200
 TAKES = 0.001
-BOUNDS = {"raised": 0, "first": 260, "p99": 1.0, "recovery": 2.0, "stale": 0}
+BOUNDS = {"raised": 0, "first": 250, "p99": 1.0, "recovery": 2.0, "stale": 0}
 BUDGET = 250  # milliseconds
 
 

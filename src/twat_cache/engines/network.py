@@ -17,8 +17,11 @@ from .address import options_of
 
 __all__ = ["POOL_SIZE", "TIMEOUT", "Address", "Node", "address_of", "patience", "pool_bound"]
 
-TIMEOUT = 0.25
-"""Seconds that one operation may take, if nothing else is said."""
+TIMEOUT = 0.24
+"""Seconds that one operation may take, if nothing else is said.
+
+A call that meets a silent server so loses less than a quarter of a second, all told.
+"""
 
 POOL_SIZE = 32
 """Connections that an engine keeps to one server at most, if nothing else is said."""
