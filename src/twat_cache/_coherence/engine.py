@@ -6,7 +6,8 @@ anything else in the engine's ordinary way. What that is:
     by hand   told before, so that nobody keeps what was computed from the state before
     any       told after, unless the engine does so itself
 
-If it can't be told, then as soon as the engine is back, as that anything may have changed.
+If it can't be told, then as soon as the engine is back, as that anything may have changed; and
+before what couldn't be dropped is, as well as after.
 
 What was computed stays only if all is known that others changed up to when it was put. On the
 stream's own connection the answer says so, since all comes in order. After a put in the ordinary
@@ -28,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .._guard.circuit import Circuit
     from .._run.drive import Effect, Steps
     from ..engine_types import Bytes, Capabilities
     from ..stream_types import Follower, Sent, Stream
@@ -182,10 +184,16 @@ class _Coherent:
         self, otherwise: Effect, keys: Sequence[str], *, by_hand: bool
     ) -> Steps[Any]:
         untold = (yield from self._telling(keys)) if by_hand else None
+        if (circuit := self._circuit_for(untold)) is not None:  # before keys may be noted
+            circuit.outbox.tell(self._follower, self._telling_all)
         try:
             result = yield otherwise
         except EngineError:  # it may have been done all the same
             yield from self._telling_after(keys, untold, by_hand=by_hand)
+            raise
+        except BaseException:
+            if untold is not None or self._stream.tells_all:
+                self._owes(untold or EngineConnectionError("a change was interrupted"))
             raise
         yield from self._telling_after(keys, untold, by_hand=by_hand)
         return result
@@ -216,16 +224,26 @@ class _Coherent:
 
         Tells whether anything sees to that, which nothing does for what won't pass by itself.
         """
-        circuit = getattr(self.guarded, "circuit", None)
-        if circuit is None or not isinstance(error, (EngineConnectionError, EngineTimeoutError)):
+        circuit = self._circuit_for(error)
+        if circuit is None or error is None:
             return False
-        name = f"~tell:{self._follower.channel}"
-        circuit.postpone(error, keys, work=self._telling_all, name=name)
+        circuit.tell_later(error, self._follower, self._telling_all, keys)
         return True
+
+    def _circuit_for(self, error: EngineError | None) -> Circuit | None:
+        """What sees to it when the engine is back, if that may come to pass."""
+        if isinstance(error, (EngineConnectionError, EngineTimeoutError)):
+            circuit: Circuit | None = getattr(self.guarded, "circuit", None)
+            return circuit
+        return None
 
     def emptying(self) -> Steps[None]:
         """Much is about to be dropped by hand: nothing that is being computed is to be kept."""
         self._owes((yield from self._telling(())))
+
+    def emptied_later(self, error: EngineError) -> None:
+        """It couldn't be, or not all of it: when it is, nothing that was read is to be kept."""
+        self._owes(error)
 
     def _telling_all(self, _: object) -> Steps[None]:
         yield (yield Ask(partial(self._stream.tell, self._follower, (), by_hand=True)))

@@ -31,11 +31,11 @@ from .._run.effects import Sleep, ask, blocking
 from .._run.flight import running_loop
 from .._run.tally import label
 from ..errors import EngineClosedError, EngineConnectionError, EngineError, EngineTimeoutError
-from .outbox import Outbox
+from .outbox import Due, Outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from .._run.drive import Steps
@@ -48,7 +48,6 @@ TRANSIENT = (EngineTimeoutError, EngineConnectionError)
 
 _FIRST = 0.02  # seconds between the first probe and the second
 _LONGEST = 2.0  # seconds before the first probe of an engine that serves nobody but the probe
-_BATCH = 500
 
 
 class Circuit:
@@ -124,13 +123,16 @@ class Circuit:
         if self._row:
             self._row = 0
 
-    def postpone(
-        self, error: EngineError, keys: Sequence[str] = (), work: Work | None = None, name: str = ""
-    ) -> None:
-        """Keys couldn't be dropped, or more be done: it is due before the engine is asked again."""
-        if work is not None:
-            self.outbox.do(name, work)
+    def postpone(self, error: EngineError, keys: Sequence[str]) -> None:
+        """Keys couldn't be dropped: that is due before the engine is asked again."""
         self.outbox.drop(keys)  # before it opens: when it closes, nothing may be in there
+        self._open(error)
+
+    def tell_later(
+        self, error: EngineError, whose: object, word: Work, keys: Sequence[str] = ()
+    ) -> None:
+        """Word couldn't be sent, or keys not be dropped besides: that is due; see `Outbox.tell`."""
+        self.outbox.tell(whose, word, keys)
         self._open(error)
 
     def clear_later(self, error: EngineError, prefix: str) -> None:
@@ -228,13 +230,25 @@ class Circuit:
             EngineError: It can't be told now. What it will never hear is told of in the log.
         """
         while self.outbox:
-            keys, work = self.outbox.due(_BATCH)
-            if keys:
+            due = self.outbox.due()
+            yield from self._doing(due.words, engine)
+            for keys in due.batches():
                 yield from self._dropping(engine, list(keys))
-                self.outbox.told(keys, {})
-            for name, steps in work.items():
+                self.outbox.done(Due(keys, {}, {}))
+            yield from self._doing(due.work, engine)
+            if due.keys or due.work:
+                yield from self._doing(due.words, engine)
+            self.outbox.done(due)
+
+    def _doing(self, work: Mapping[Any, Work], engine: Any) -> Steps[None]:
+        for steps in work.values():
+            try:
                 yield from steps(engine)
-                self.outbox.told({}, {name: steps})
+            except (*TRANSIENT, EngineClosedError):
+                raise
+            except EngineError as error:  # nor will it do so later
+                name = label(self._engine)
+                _log.warning("%s won't do what is due, so values may stay: %s", name, error)
 
     def _dropping(self, engine: Any, keys: Sequence[str]) -> Steps[None]:
         """Has the engine drop the keys; one by one, if it won't have one of them."""

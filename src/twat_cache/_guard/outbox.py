@@ -2,13 +2,17 @@
 
 A value that couldn't be written isn't written late: another machine may have changed it since, and
 dropped what belongs to it. What has to reach the engine is that the value before is of no use. So
-all that is kept here are keys to be dropped, beginnings of keys of which all are, and others' steps
-that may be done twice and in any order as well.
+all that is kept here are keys to be dropped, and beginnings of keys of which all are.
+
+Others may have to know of that, too: then word of it is kept besides. It goes out before anything
+is dropped, so that nobody puts back what was computed from the state before, and once more
+afterwards, so that nobody keeps what was read in between.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 from weakref import WeakSet
 
 from .._fork_lock import ForkSafeLock
@@ -16,11 +20,12 @@ from .._run.effects import Scan, ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, Protocol
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, Protocol, TypeVar
 
     from .._run.drive import Steps
 
+    T = TypeVar("T")
     Work = Callable[[Any], Steps[Any]]
     """Steps that ask the engine which they are given."""
 
@@ -31,9 +36,23 @@ if TYPE_CHECKING:
             """It has to ask."""
 
 
-__all__ = ["Outbox"]
+__all__ = ["Due", "Outbox"]
 
 _BATCH = 500
+
+
+class Due(NamedTuple):
+    """What is due: each with a mark, since the same may come to be due again meanwhile."""
+
+    keys: dict[str, object]
+    work: dict[str, Work]
+    words: dict[object, Work]
+
+    def batches(self) -> Iterator[dict[str, object]]:
+        """The keys, some hundreds at a time."""
+        marked = list(self.keys.items())
+        for start in range(0, len(marked), _BATCH):
+            yield dict(marked[start : start + _BATCH])
 
 
 class _Region:
@@ -58,13 +77,14 @@ class Outbox:
         self._lock = ForkSafeLock()
         self._keys: dict[str, object] = {}
         self._work: dict[str, Work] = {}
+        self._words: dict[object, Work] = {}
         self._regions: dict[tuple[str, ...], _Region] = {}
         self.overflows = 0
         """How often there were too many keys."""
 
     def __len__(self) -> int:
         """How many keys and steps there are."""
-        return len(self._keys) + len(self._work)
+        return len(self._keys) + len(self._work) + len(self._words)
 
     def knows(self, prefixes: tuple[str, ...], token: str | None, tag: str, tokens: Tokens) -> None:
         """Caches have something here under keys that begin so.
@@ -88,12 +108,20 @@ class Outbox:
 
     def clear(self, prefix: str) -> None:
         """All keys that begin so are to be dropped."""
-        self.do(f"clear {prefix}", partial(_cleared, prefix=prefix))
-
-    def do(self, name: str, work: Work) -> None:
-        """These steps are to be done, and none before of that name."""
         with self._lock:
-            self._work[name] = work
+            self._work[prefix] = partial(_cleared, prefix=prefix)
+
+    def tell(self, whose: object, word: Work, keys: Iterable[str] = ()) -> None:
+        """These keys are to be dropped, and this word is to go out before and after.
+
+        Args:
+            whose: Of whom one word is enough, the last one.
+            word: Steps that may be done twice.
+            keys: The keys.
+        """
+        with self._lock:
+            self._words[whose] = word
+            self.drop(keys)
 
     def _overflow(self) -> None:
         """Regions instead of the keys in them; a key in none has to stay, whatever their number."""
@@ -112,20 +140,23 @@ class Outbox:
                 for tokens in list(region.tokens):
                     tokens.forget([region.tag])
 
-    def due(self, many: int) -> tuple[dict[str, object], dict[str, Work]]:
-        """Up to so many of the keys, each with a mark of this being due, and all steps."""
+    def due(self) -> Due:
+        """All of it, as of now."""
         with self._lock:
-            return dict(list(self._keys.items())[:many]), dict(self._work)
+            return Due(dict(self._keys), dict(self._work), dict(self._words))
 
-    def told(self, keys: dict[str, object], work: dict[str, Work]) -> None:
-        """The engine knows of these, but not of what came to be due again meanwhile."""
+    def done(self, due: Due) -> None:
+        """This is, but not what came to be due again meanwhile."""
         with self._lock:
-            for key, mark in keys.items():
-                if self._keys.get(key) is mark:
-                    del self._keys[key]
-            for name, steps in work.items():
-                if self._work.get(name) is steps:
-                    del self._work[name]
+            _remove(self._keys, due.keys)
+            _remove(self._work, due.work)
+            _remove(self._words, due.words)
+
+
+def _remove(due: dict[T, Any], done: Mapping[T, object]) -> None:
+    for name, mark in done.items():
+        if due.get(name) is mark:
+            del due[name]
 
 
 def _cleared(engine: Any, prefix: str) -> Steps[None]:

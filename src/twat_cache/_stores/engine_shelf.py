@@ -178,6 +178,8 @@ class EngineShelf(EngineStore):
         except EngineError as error:
             for circuit in self._circuits:
                 circuit.clear_later(error, prefix)
+            if hasattr(type(self.engine), "emptied_later"):
+                self.engine.emptied_later(error)
             raise
 
     def ground(self, places: Collection[str] | None = None) -> None:

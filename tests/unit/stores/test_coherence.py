@@ -18,6 +18,7 @@ class Stream:
         self.followers = []
         self.told = []
         self.starts = 0
+        self.error = None
 
     def follow(self, follower):
         self.followers.append(follower)
@@ -58,7 +59,14 @@ class Stream:
         return None
 
     def tell(self, follower, keys, *, by_hand):
+        if self.error is not None:
+            raise self.error
         self.told.append((list(keys), by_hand))
+        for other in self.followers:
+            if other is not follower and keys:
+                other.changed(keys, by_hand=by_hand)
+            elif other is not follower:
+                other.emptied()
         return Sent()
 
     # -- what a test says ----------------------------------------------------------------------
@@ -92,6 +100,8 @@ def engine(tc):
             self.following = Stream()
             self.gets = 0
             self.after_get = lambda: None
+            self.while_it_drops = lambda step: None
+            self.error = None
 
         def stream(self, way):
             assert way == "tracking"
@@ -103,6 +113,21 @@ def engine(tc):
                 self.gets += 1
                 self.after_get()
             return found
+
+        def ping(self):
+            if self.error is not None:
+                raise self.error
+
+        def scan(self, prefix):
+            self.ping()
+            return super().scan(prefix)
+
+        def drop(self, keys):
+            self.ping()
+            self.while_it_drops("before")
+            dropped = super().drop(keys)
+            self.while_it_drops("after")
+            return dropped
 
     return Telling()
 
@@ -358,3 +383,124 @@ def test_what_is_put_waits_until_it_is_known_what_was_changed_before(tc, engine,
     f(1)
     assert list(engine.scan(f.cache_key(1))) == [f.cache_key(1)]
     assert list(changes) == []
+
+
+# -- what is told later ----------------------------------------------------------------------------
+
+
+class Outage:
+    """Nothing reaches the engine or others until it ends; what is due then comes in order."""
+
+    def __init__(self, tc, engine):
+        self.engine, self.stream = engine, engine.following
+        self.error = tc.EngineConnectionError("nobody is there")
+        self.behind = tc.resilient(engine, probe=0.02)
+
+    def begin(self):
+        self.engine.error = self.stream.error = self.error
+
+    def end(self, word_fails_by=None):
+        self.stream.error = word_fails_by
+        self.engine.error = None
+        end = time.monotonic() + 20
+        while self.behind.circuit.is_open:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+
+@pytest.fixture
+def outage(tc, engine):
+    outage = Outage(tc, engine)
+    yield outage
+    outage.behind.close()
+
+
+CHANGES = {
+    "delete": lambda cache: cache.delete("a"),
+    "clear": lambda cache: cache.clear(),
+}
+
+
+def in_spite_of(tc, change):
+    try:
+        change()
+    except tc.EngineError:
+        pass
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_began_before_a_change_in_an_outage_does_not_come_after_it(
+    tc, engine, stream, outage, change
+):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def old():
+        begun.set()
+        assert go_on.wait(30)
+        return "old"
+
+    with (
+        tc.Cache(["memory", engine], coherence="tracking") as here,
+        tc.Cache(["memory", outage.behind], coherence="tracking") as there,
+    ):
+        stream.lives()
+        there.set("b", 1)
+        thread = threading.Thread(target=here.get_or_load, args=("a", old))
+        thread.start()
+        assert begun.wait(30)
+        outage.begin()
+        in_spite_of(tc, lambda: CHANGES[change](there))
+
+        def while_it_drops(step):
+            if step == "after":
+                go_on.set()
+                thread.join(30)
+
+        engine.while_it_drops = while_it_drops
+        outage.end()
+        assert go_on.is_set()
+        engine.while_it_drops = lambda step: None
+        assert here.get_or_load("a", lambda: "new") == "new"
+        assert there.get("a") == "new"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_read_before_a_late_change_does_not_stay_near(tc, engine, stream, outage, change):
+    with (
+        tc.Cache(["memory", engine], coherence="tracking") as here,
+        tc.Cache(["memory", outage.behind], coherence="tracking") as there,
+    ):
+        stream.lives()
+        here.set("a", "old")
+        outage.begin()
+        in_spite_of(tc, lambda: CHANGES[change](there))
+        engine.while_it_drops = lambda step: step == "before" and here.get("a")
+        outage.end()
+        assert here.get("a") is None
+
+
+def test_each_of_two_learns_what_the_other_could_not_tell(tc, engine, stream, outage):
+    with (
+        tc.Cache(["memory", outage.behind], coherence="tracking") as one,
+        tc.Cache(["memory", outage.behind], coherence="tracking") as other,
+    ):
+        stream.lives()
+        for cache, key in ((one, "a"), (other, "b")):
+            cache.set_many({"a": 1, "b": 2})
+            cache.get(key)
+        one.set("a", 1), other.set("b", 2)
+        assert (one.get("b"), other.get("a")) == (2, 1)
+        outage.begin()
+        one.delete("a"), other.delete("b")
+        outage.end()
+        assert (one.get("b"), other.get("a")) == (None, None)
+
+
+def test_word_that_nobody_takes_keeps_nobody_from_reading(tc, engine, stream, outage):
+    with tc.Cache(["memory", outage.behind], coherence="tracking") as cache:
+        stream.lives()
+        cache.set("b", 1)
+        outage.begin()
+        cache.delete("a")
+        outage.end(word_fails_by=tc.EngineError("no permission"))
+        assert cache.get("b") == 1
