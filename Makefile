@@ -99,6 +99,11 @@ test-free: $(VENV)/.core $(VENV)/.test $(VENV)/.test-free # on a free-threaded P
 servers: ## install what tests/servers starts, where apt-get may (root, or sudo without a password)
 	@tests/servers/install
 
+.PHONY: test-azure
+test-azure: $(VENV)/.core $(VENV)/.test $(VENV)/.test-servers ## the engines on az:// against Azurite, which npm brings
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3
+	$(BIN)/python -m pytest -rs tests/servers/test_azure.py $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.core $(VENV)/.bench ## asv's quick run on both cores, then the tables beside the peers: hits, misses, policies, stores
 	@mkdir -p .asv
