@@ -513,6 +513,13 @@ def test_it_may_have_a_user_and_a_password(secret_server):
         assert engine.get(["key"]) == [b"1"]
 
 
+def test_a_server_that_wants_no_password_is_not_told_it(engine, servers):
+    engine.put({"login": b"a value"}, None)
+    url = f"memcached://writer:hunter2@{servers[0].address}?timeout=5"
+    with closing(MemcachedEngine.from_url(url)) as other:
+        assert other.get(["login"]) == [b"a value"]  # which is where it would have been kept
+
+
 @pytest.mark.parametrize("login", ["", "writer:hunter3@", "hunter:hunter2@"])
 def test_a_wrong_password_is_an_error_that_does_not_show_it(secret_server, login):
     url = f"memcached://{login}{secret_server.address}?timeout=5"

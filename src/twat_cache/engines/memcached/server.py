@@ -31,7 +31,11 @@ from ..forks import ForkSafeLock, living
 
 try:
     from pymemcache.client.base import Client, _readline
-    from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
+    from pymemcache.exceptions import (
+        MemcacheClientError,
+        MemcacheError,
+        MemcacheUnexpectedCloseError,
+    )
 except ImportError as error:
     raise EngineNotAvailableError(
         "the engine memcached needs its library: pip install 'twat-cache[memcached]'"
@@ -270,10 +274,16 @@ class Server:
         self._made.add(connection)
         try:
             connection.bound()
-            if self._login is not None:
+            try:
+                connection.version()
+            except MemcacheClientError:
+                if self._login is None:
+                    raise
+                # Only who wants a password takes it for one; others would keep it as a value.
+                connection.bound()
                 connection.set("login", self._login.encode("utf-8"))
                 connection.bound()
-            connection.version()
+                connection.version()
             if self.limit is None:
                 connection.bound()
                 settings = connection.stats("settings")
