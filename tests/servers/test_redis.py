@@ -232,6 +232,15 @@ def test_tls_without_and_with_trust(call, redis_secure):
         call(f"redis://{redis_secure.address}", "ping", timeout=PATIENT)
 
 
+def test_certificates_that_cannot_be_read_are_told(call, redis_secure, tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("ssl_ca_certs", "ssl_certfile"):
+        for file in ("empty.pem", "no.pem"):
+            with pytest.raises(EngineError, match=f"{name}=.* can't be read") as caught:
+                call(redis_secure.url, "ping", timeout=PATIENT, **{name: str(tmp_path / file)})
+            assert type(caught.value) is EngineError
+
+
 def test_tls_against_a_port_without_it(call, redis_server):
     with answering(b"-ERR unknown command\r\n") as port:
         with pytest.raises(EngineError, match="doesn't speak TLS") as caught:
@@ -289,6 +298,7 @@ def test_connections_that_the_server_closed_are_not_used_again(redis_server):
         b"-MASTERDOWN Link with MASTER is down",
         b"-ERR max number of clients reached",
         b"-BUSY Redis is busy running a script",
+        b"-MISCONF Redis is configured to save RDB snapshots, but it's unable to",
     ],
 )
 def test_what_may_pass_is_an_error_of_the_connection(call, said):
@@ -474,6 +484,43 @@ def test_an_async_client_lends_its_address_and_stays_open(redis_server, redis_cl
     asyncio.run(work())
 
 
+def test_a_client_whose_sentinels_speak_no_tls_but_whose_primary_does(redis_secure):
+    where = f"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n{redis_secure.port:05}\r\n".encode()
+    with answering(b"+PONG\r\n", where, where, then_closing=False) as port:
+        client = redis.Sentinel([("127.0.0.1", port)]).master_for(
+            "service",
+            ssl=True,
+            ssl_ca_certs=str(redis_secure.certificate),
+            password=redis_secure.password,
+        )
+        with closing(RedisEngine(client, timeout=PATIENT)) as engine:
+            engine.ping()
+
+
+def test_a_client_whose_credentials_cannot_be_had(redis_server):
+    class Provider(redis.CredentialProvider):
+        def get_credentials(self):
+            raise ValueError(SECRET)
+
+        async def get_credentials_async(self):
+            raise ValueError(SECRET)
+
+    provider = Provider()
+    told = "credential_provider raised a ValueError"
+    blocking = RedisEngine(redis.Redis(port=redis_server.port, credential_provider=provider))
+    with closing(blocking), pytest.raises(EngineConnectionError, match=told):
+        blocking.get(["key"])
+
+    async def work():
+        client = redis.asyncio.Redis(port=redis_server.port, credential_provider=provider)
+        awaited = AsyncRedisEngine(client)
+        with pytest.raises(EngineConnectionError, match=told):
+            await awaited.get(["key"])
+        await awaited.close()
+
+    asyncio.run(work())
+
+
 def test_what_is_no_client_is_refused():
     with pytest.raises(ConfigurationError, match="dict is no client"):
         RedisEngine({})
@@ -643,6 +690,21 @@ def test_slots_that_move_are_followed(redis_cluster):
             engine.drop([key])
             for node in (first, second, redis_cluster.nodes[2]):
                 node.call("CLUSTER", "SETSLOT", slot, "NODE", one)
+
+
+def test_a_node_that_knows_of_no_slots_is_not_relied_on(call, redis_cluster):
+    with answering(b"+PONG\r\n", b"*0\r\n", then_closing=False) as port:
+        url = redis_cluster.url.replace("//", f"//127.0.0.1:{port},")
+        assert call(url, "get", ["no"], timeout=PATIENT) == [None]
+        with pytest.raises(EngineConnectionError, match="none of the nodes knows"):
+            call(f"redis+cluster://127.0.0.1:{port}", "get", ["no"], timeout=PATIENT)
+
+
+def test_threads_do_not_wait_for_each_other_in_a_circle(redis_cluster):
+    there = [f"key{number}" for number in range(60)]
+    orders = there, there[::-1]
+    with closing(RedisEngine.from_url(redis_cluster.url, timeout=PATIENT, pool_size=1)) as engine:
+        at_once(lambda me: [engine.get(orders[me % 2]) for _ in range(100)], 4)
 
 
 def test_a_node_that_is_away_is_told_and_found_again(redis_cluster):

@@ -1,5 +1,6 @@
 """Engines by their URLs."""
 
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -69,6 +70,25 @@ def test_an_open_engine_takes_no_options():
 def test_an_option_that_no_engine_has_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="colour"):
         open_engine(f"file://{tmp_path}/a", colour="red")
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "room"),
+    [
+        ("memcached://host", "pymemcache", "memcached"),
+        ("postgresql://host", "psycopg", "postgresql"),
+        ("redis://host", "redis", "redis"),
+        ("s3://bucket", "obstore", "objects"),
+    ],
+)
+def test_without_its_library_the_error_says_which_extra_brings_it(url, library, room, monkeypatch):
+    extra = url.partition(":")[0]
+    for name in list(sys.modules):
+        if name.partition(".")[0] == library or name.startswith(f"twat_cache.engines.{room}"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(EngineNotAvailableError, match=rf"twat-cache\[{extra}\]"):
+        open_engine(url)
 
 
 def test_an_entry_point_adds_a_scheme(monkeypatch):

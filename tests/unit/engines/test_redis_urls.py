@@ -44,6 +44,7 @@ def test_an_engine_shows_where_it_is_and_not_who(url, shown):
         ("redis://host?ssl_ca_certs=x", "no option 'ssl_ca_certs'"),
         ("rediss://host?ssl_cert_reqs=maybe", "ssl_cert_reqs="),
         ("rediss://host?ssl_check_hostname=maybe", "ssl_check_hostname="),
+        ("rediss://host?ssl_cert_reqs=none&ssl_check_hostname=1", "ssl_check_hostname="),
         ("redis://host?timeout=0", "timeout="),
         ("redis://host?pool_size=0", "pool_size="),
         ("redis:host", "scheme://host"),

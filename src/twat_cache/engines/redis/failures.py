@@ -16,17 +16,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .place import Place
 
-__all__ = ["FAILURES", "Busy", "Redirect", "checked", "redirect", "says", "told"]
+__all__ = [
+    "FAILURES", "Busy", "NoCredentials", "Redirect", "checked", "redirect", "says", "told",
+]  # fmt: skip
 
 FAILURES = (theirs.RedisError, OSError, asyncio.TimeoutError)
 """What the library raises when it can't serve."""
 
-_PASSING = ("LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY")
+_PASSING = (
+    "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "MISCONF",
+)  # fmt: skip
 _LONGEST = 120
 
 
 class Busy(theirs.RedisError):
     """All connections were in use for as long as one may wait."""
+
+
+class NoCredentials(theirs.RedisError):
+    """The provider of the user and the password failed, which is its cause."""
 
 
 class Redirect(NamedTuple):
@@ -75,6 +83,9 @@ def _told(error: BaseException, place: Place, quotable: bool) -> EngineError:
             f"{place}: all {place.pool_size} connections were in use for {place.timeout} s; a"
             " larger pool_size= allows more at once"
         )
+    if isinstance(error, NoCredentials):
+        kind = type(error.__cause__).__name__
+        return EngineConnectionError(f"{place}: the client's credential_provider raised a {kind}")
     if isinstance(error, (theirs.TimeoutError, TimeoutError, asyncio.TimeoutError)):
         tls = "; is it a port for TLS? A Redis without stays silent" if place.secure else ""
         return EngineTimeoutError(f"{place} gave no answer within timeout={place.timeout} s{tls}")
@@ -123,6 +134,11 @@ def _unreached(error: BaseException, place: Place) -> EngineError:
         "HTTP_REQUEST", "UNKNOWN_PROTOCOL",
     }:  # fmt: skip
         return EngineError(f"{place} doesn't speak TLS; without it the URL begins with redis://")
+    if place.secure and _is_of_a_file(origin):
+        return EngineError(
+            f"{place}: what ssl_ca_certs=, ssl_certfile= or ssl_keyfile= names can't be read, or is"
+            " no certificate or key"
+        )
     if isinstance(origin, ssl.SSLError):
         return EngineConnectionError(
             f"{place}: TLS failed ({origin.reason or 'cut off'}); is it a port for TLS?"
@@ -137,6 +153,13 @@ def _unreached(error: BaseException, place: Place) -> EngineError:
         f"{place}: the connection broke; if it always does, another kind of server may listen"
         " there, or a port for TLS (rediss://)"
     )
+
+
+def _is_of_a_file(origin: BaseException | None) -> bool:
+    """Whether what went wrong is on this machine, before a word with the server."""
+    if isinstance(origin, ssl.SSLError):
+        return origin.library in {"X509", "PEM"} or "PEM lib" in str(origin)
+    return isinstance(origin, (FileNotFoundError, PermissionError, IsADirectoryError))
 
 
 def _words(error: BaseException) -> str:

@@ -50,13 +50,14 @@ class Pools:
             return end.value  # type: ignore[no-any-return]
 
     def _send(self, sending: Sending) -> list[list[Any]]:
-        talks: list[Talk] = []
+        talks: dict[Node, Talk] = {}
         try:
-            for node, commands in sending:
-                talks.append(Talk(self._pool(node), commands))
-            return [talk.replies() for talk in talks]
+            # In one order, or two who have the last connection to a node would wait for the other.
+            for node, commands in sorted(sending, key=_node):
+                talks[node] = Talk(self._pool(node), commands)
+            return [talks[node].replies() for node, _ in sending]
         finally:
-            for talk in talks:
+            for talk in talks.values():
                 talk.drop()
 
     def _pool(self, node: Node) -> Pool:
@@ -216,6 +217,10 @@ class Cluster(Pools):
         """Closes what is idle, and learns anew who has what."""
         self._slots.known = False
         super().forget()
+
+
+def _node(sending: tuple[Node, Any]) -> Node:
+    return sending[0]
 
 
 def line_to(place: Place) -> Single | Cluster:

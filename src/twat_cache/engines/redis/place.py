@@ -15,20 +15,16 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from ...errors import ConfigurationError, EngineNotAvailableError, refused
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ...errors import ConfigurationError, refused
 from ..address import flag
 from ..network import POOL_SIZE, TIMEOUT, Node, address_of, patience, pool_bound
-
-try:
-    import redis
-    import redis.asyncio
-    from redis.asyncio.retry import Retry as AsyncRetry
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-except ImportError as error:
-    raise EngineNotAvailableError(
-        "the engine redis needs its library: pip install 'twat-cache[redis]'"
-    ) from error
+from .failures import NoCredentials
 
 __all__ = ["Place", "place_at", "place_of"]
 
@@ -41,6 +37,26 @@ _TAKEN = (
     "credential_provider", "db", "password", "username", "socket_keepalive_options",
 )  # fmt: skip
 """What is taken from the settings of a client that exists, beside all that begins with `ssl`."""
+
+
+class _Credentials(redis.CredentialProvider):
+    """Those that a client's own provider gives, whose failure is one of connecting."""
+
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+
+    def get_credentials(self) -> Any:
+        try:
+            return self._provider.get_credentials()
+        except Exception as error:
+            raise NoCredentials from error
+
+    async def get_credentials_async(self) -> Any:
+        try:
+            return await self._provider.get_credentials_async()
+        except Exception as error:
+            raise NoCredentials from error
+
 
 _NAMELESS = (
     {"driver_info": None}
@@ -89,8 +105,8 @@ class Place:
     """One server, a service that sentinels know, or a cluster; its texts tell no secret."""
 
     __slots__ = (
-        "kind", "nodes", "pool_size", "secure", "sentinel_settings", "service", "settings",
-        "timeout",
+        "are_sentinels_secure", "kind", "nodes", "pool_size", "secure", "sentinel_settings",
+        "service", "settings", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +118,7 @@ class Place:
         secure: bool = False,
         service: str = "",
         sentinel_settings: dict[str, Any] | None = None,
+        are_sentinels_secure: bool = False,
         timeout: float | str = TIMEOUT,
         pool_size: int | str = POOL_SIZE,
     ) -> None:
@@ -111,6 +128,7 @@ class Place:
         self.secure = secure
         self.service = service
         self.sentinel_settings = sentinel_settings or {}
+        self.are_sentinels_secure = are_sentinels_secure
         self.timeout = patience(timeout)
         self.pool_size = pool_bound(pool_size)
 
@@ -148,7 +166,8 @@ class Place:
         }
         if self.kind == "unix":
             return _KINDS["unix", awaited](path=node.host, **settings)
-        kind = _KINDS["tls" if self.secure else "plain", awaited]
+        is_secure = self.are_sentinels_secure if sentinel else self.secure
+        kind = _KINDS["tls" if is_secure else "plain", awaited]
         return kind(host=node.host, port=node.port, socket_keepalive=True, **settings)
 
 
@@ -188,6 +207,7 @@ def place_at(url: str, **options: Any) -> Place:
         more["service"], _, path = path.partition("/")
         if not more["service"]:
             raise ConfigurationError(f"the {scheme} URL names no service: {scheme}://hosts/service")
+        more["are_sentinels_secure"] = secure
         names = {"sentinel_user": "username", "sentinel_password": "password"}
         more["sentinel_settings"] = {
             **tls, **{names[name]: options[name] for name in names if options.get(name)}
@@ -227,9 +247,10 @@ def place_of(client: Any, **options: Any) -> Place:
             f"a {type(client).__qualname__} is no client of redis-py, such as redis.Redis"
         )
     given, kind = pool.connection_kwargs, pool.connection_class
-    secure = issubclass(kind, (redis.SSLConnection, redis.asyncio.SSLConnection))
+    secure = _is_secure(kind)
     if (sentinels := getattr(pool, "sentinel_manager", None)) is not None:
-        others = [known.connection_pool.connection_kwargs for known in sentinels.sentinels]
+        pools = [known.connection_pool for known in sentinels.sentinels]
+        others = [other.connection_kwargs for other in pools]
         return Place(
             "sentinel",
             tuple(Node(str(other["host"]), int(other["port"])) for other in others),
@@ -237,6 +258,7 @@ def place_of(client: Any, **options: Any) -> Place:
             secure=secure,
             service=str(pool.service_name),
             sentinel_settings=_taken(others[0]),
+            are_sentinels_secure=_is_secure(pools[0].connection_class),
             **options,
         )
     if "path" in given:
@@ -245,12 +267,19 @@ def place_of(client: Any, **options: Any) -> Place:
     return Place("single", (node,), _taken(given), secure=secure, **options)
 
 
+def _is_secure(kind: type[Any]) -> bool:
+    return issubclass(kind, (redis.SSLConnection, redis.asyncio.SSLConnection))
+
+
 def _taken(given: dict[str, Any]) -> dict[str, Any]:
-    return {
+    taken = {
         name: value
         for name, value in given.items()
         if value is not None and (name in _TAKEN or name.startswith("ssl_"))
     }
+    if "credential_provider" in taken:
+        taken["credential_provider"] = _Credentials(taken["credential_provider"])
+    return taken
 
 
 def _tls(options: dict[str, Any]) -> dict[str, Any]:
@@ -258,6 +287,8 @@ def _tls(options: dict[str, Any]) -> dict[str, Any]:
     if required not in _REQUIREMENTS:
         raise refused("ssl_cert_reqs", required, ", ".join(_REQUIREMENTS))
     checked = flag("ssl_check_hostname", options.get("ssl_check_hostname", required != "none"))
+    if checked and required == "none":
+        raise refused("ssl_check_hostname", True, "0 where ssl_cert_reqs=none trusts everybody")
     files = {
         name: options[name]
         for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")

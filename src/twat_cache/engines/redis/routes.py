@@ -41,13 +41,16 @@ class Seeds:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = list(nodes)
 
-    def ask(self, command: Command) -> Route[tuple[Node, Any]]:
-        """Who answered, and what; the first to be asked next time is whoever did."""
+    def ask(self, command: Command) -> Route[tuple[Node, Any] | None]:
+        """Who answered, and what; the first to be asked next time is whoever did.
+
+        None if all that answer know nothing.
+        """
         for turn in range(len(self._nodes)):
             node = self._nodes[0]
             try:
                 ((reply,),) = yield [(node, [command])]
-                if reply is not None:
+                if reply:  # one that has just joined, or was told to leave, knows nothing
                     return node, checked([reply])[0]
             except theirs.ConnectionError:
                 if turn == len(self._nodes) - 1:
@@ -56,7 +59,7 @@ class Seeds:
                 self._next()
                 raise
             self._next()
-        raise theirs.RedisError("the sentinels know no such service")
+        return None
 
     def prefer(self, nodes: Sequence[Node]) -> None:
         """Asks these, too."""
@@ -75,9 +78,10 @@ class Sentinels(Seeds):
 
     def master(self) -> Route[Node]:
         """The node that takes writes."""
-        _, (host, port) = yield from self.ask(
-            (b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service)
-        )
+        told = yield from self.ask((b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service))
+        if told is None:
+            raise theirs.RedisError("the sentinels know no such service")
+        _, (host, port) = told
         return Node(host.decode(), int(port))
 
 
@@ -147,7 +151,10 @@ class Slots:
         return node
 
     def _learn(self) -> Route[None]:
-        asked, ranges = yield from self._seeds.ask((b"CLUSTER", b"SLOTS"))
+        told = yield from self._seeds.ask((b"CLUSTER", b"SLOTS"))
+        if told is None:
+            raise theirs.ClusterDownError("none of the nodes knows who has the slots")
+        asked, ranges = told
         found: dict[int, Node] = {}
         nodes: dict[Node, Node] = {}
         for first, last, master, *_ in ranges:
