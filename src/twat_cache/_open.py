@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from ._duration import seconds
+from .engines.address import parted
 from .errors import ConfigurationError, EngineNotAvailableError, refused, shown
 
 TYPE_CHECKING = False
@@ -200,14 +200,8 @@ def near_ttl_of(engine: Any) -> tuple[Any, float | None]:
     """
     if not isinstance(engine, str) or "near_ttl=" not in engine:
         return engine, None
-    place, _, query = engine.partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
-    times = [value for name, value in pairs if name == "near_ttl"]
-    if len(times) > 1:
-        raise ConfigurationError("near_ttl= is given more than once")
-    others = [pair for pair in pairs if pair[0] != "near_ttl"]
-    url = f"{place}?{urlencode(others)}" if others else place
-    return url, seconds(times[0], option="near_ttl") if times else None
+    url, found = parted(engine, {"near_ttl"})
+    return url, seconds(found["near_ttl"], option="near_ttl") if found else None
 
 
 def _kind(scheme: str) -> Any:

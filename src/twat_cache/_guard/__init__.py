@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
-from ..errors import ConfigurationError, refused
+from ..engines.address import parted
+from ..errors import refused
 from .circuit import Circuit
 from .coalescing import AsyncCoalescingEngine, CoalescingEngine
 from .resilient import AsyncResilientEngine, ResilientEngine
@@ -45,15 +45,8 @@ def terms_of(url: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], di
     Raises:
         ConfigurationError: A term isn't a number, or not in its range.
     """
-    place, mark, query = url.partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
-    mine = [(name, value) for name, value in pairs if name in _TERMS]
-    if len({name for name, _ in mine}) < len(mine):
-        raise ConfigurationError(f"an option is given more than once, such as {mine[0][0]}=")
-    terms: dict[str, Any] = dict(mine)
-    if mine:
-        rest = urlencode([pair for pair in pairs if pair[0] not in _TERMS])
-        url = f"{place}{mark if rest else ''}{rest}"
+    terms: dict[str, Any]
+    url, terms = parted(url, _TERMS)
     terms.update({name: value for name, value in options.items() if name in _TERMS})
     others = {name: value for name, value in options.items() if name not in _TERMS}
     return url, others, {name: _number(name, value) for name, value in terms.items()}

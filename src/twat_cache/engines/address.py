@@ -12,11 +12,15 @@ from __future__ import annotations
 import os
 from operator import index
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from ..errors import ConfigurationError, refused
 
-__all__ = ["entries", "file_of", "flag", "folder_of", "options_of", "seconds"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["entries", "file_of", "flag", "folder_of", "options_of", "parted", "seconds"]
 
 
 def options_of(url: str, known: frozenset[str]) -> dict[str, Any]:
@@ -35,6 +39,28 @@ def options_of(url: str, known: frozenset[str]) -> dict[str, Any]:
     if len(options) < len(pairs):
         raise ConfigurationError(f"an option of the {scheme} URL is given more than once")
     return options
+
+
+def parted(url: str, names: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The URL without the options of these names, and what it says for them, as text.
+
+    All else stays as it was written, since libraries differ in how they read a query.
+
+    Raises:
+        ConfigurationError: One of them is given twice.
+    """
+    place, _, query = url.partition("?")
+    found: dict[str, str] = {}
+    others = []
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        if name not in names:
+            others.append(pair)
+        elif name in found:
+            raise ConfigurationError(f"{name}= is given more than once")
+        else:
+            found[name] = unquote_plus(value)
+    return (f"{place}?{'&'.join(others)}" if others else place), found
 
 
 def file_of(url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twat_cache import ConfigurationError
+from twat_cache.engines.address import parted
 from twat_cache.engines.network import Node, address_of, patience, pool_bound
 
 KNOWN = frozenset({"timeout", "pool_size"})
@@ -75,3 +76,14 @@ def test_a_pool_has_room_for_one(size):
 def test_numbers_may_come_as_text():
     assert patience("0.5") == patience(0.5) == 0.5
     assert pool_bound("7") == pool_bound(7) == 7
+
+
+def test_options_are_taken_out_of_a_url_and_all_else_stays_as_it_is():
+    url = "x://a+b/c%20d?one=a+b&mine=1%2B1&two=%20&&three"
+    assert parted(url, {"mine", "other"}) == (
+        "x://a+b/c%20d?one=a+b&two=%20&three",
+        {"mine": "1+1"},
+    )
+    assert parted("x://host?mine=1", {"mine"}) == ("x://host", {"mine": "1"})
+    with pytest.raises(ConfigurationError, match="mine= is given more than once"):
+        parted("x://host?mine=1&mine=2", {"mine"})

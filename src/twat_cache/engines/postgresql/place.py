@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ...errors import ConfigurationError, EngineError, refused
+from ...errors import ConfigurationError, EngineConnectionError, refused
 from .library import conninfo_to_dict, errors, make_conninfo, pq
 from .statements import SETTINGS
 
@@ -99,7 +99,7 @@ class Place:
         try:
             return password()
         except Exception as error:
-            raise EngineError(
+            raise EngineConnectionError(
                 f"the function that gives the password for PostgreSQL at {self} failed: {error!r}"
             ) from error
 

@@ -43,6 +43,8 @@ SETTINGS = {
     "enable_bitmapscan": "off",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # A stricter one would refuse a write only because another one came between.
+    "default_transaction_isolation": r"read\ committed",
     "synchronous_commit": "off",
 }
 """Of each connection; the time-out of statements comes on top."""
