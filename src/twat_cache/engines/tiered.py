@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -32,7 +33,8 @@ class TieredEngine:
     furthest tier can't tell how long an entry still has, its end may go unseen as long.
 
     A near tier that can't serve is passed over by `get`. What changes something raises then, since
-    that tier may still have the value before.
+    that tier may still have the value before. If the furthest tier fails to change, the near ones
+    forget the key all the same.
 
     Args:
         tiers: The engines, near to far; two or more, none of them async.
@@ -64,8 +66,9 @@ class TieredEngine:
         self._changes = [0] * _STRIPES
         self._lock = ForkSafeLock()
         self._closed = False
-        local = all(tier.capabilities.local for tier in tiers)
-        self.capabilities = self._far.capabilities._replace(pieces=False, local=local)
+        every = [tier.capabilities for tier in tiers]
+        local, scan = all(can.local for can in every), all(can.scan for can in every)
+        self.capabilities = every[-1]._replace(pieces=False, local=local, scan=scan)
 
     fences = False
     """A near tier may have other bytes than the furthest: what `get` gives isn't to be swapped."""
@@ -107,14 +110,14 @@ class TieredEngine:
         """Stores the values in all tiers, the furthest first."""
         self._refuse_if_closed()
         seen = self._seen(items)
-        self._far.put(items, ttl)
+        self._change("put", items, items, ttl)
         self._put_near(items, ttl, seen)
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if the furthest tier has none."""
         self._refuse_if_closed()
         seen = self._seen([key])
-        added = self._far.add(key, value, ttl)
+        added: bool = self._change("add", [key], key, value, ttl)
         if added:
             self._put_near({key: value}, ttl, seen)
         return added
@@ -122,30 +125,29 @@ class TieredEngine:
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys in all tiers; tells how many a tier had."""
         self._refuse_if_closed()
-        dropped = self._far.drop(keys)
+        dropped: int = self._change("drop", keys, keys)
         self._changed(keys)
         return max([dropped, *self._drop_near(keys)])
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """The keys of the furthest tier that begin so."""
+        """The keys of all tiers that begin so: a near one may have what the furthest has lost."""
         self._refuse_if_closed()
-        return self._far.scan(prefix)
+        tiers = (*self._near, self._far)
+        return iter(dict.fromkeys(key for tier in tiers for key in tier.scan(prefix)))
 
     def swap(
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
     ) -> bool:
         """Swaps in the furthest tier; the near ones forget the key, whatever comes of it."""
         self._refuse_if_closed()
-        far: Any = self._far
-        swapped: bool = far.swap(key, expected, value, ttl)
+        swapped: bool = self._change("swap", [key], key, expected, value, ttl)
         self._forget_near([key])
         return swapped
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries of the furthest tier so many seconds; the near ones forget them."""
         self._refuse_if_closed()
-        far: Any = self._far
-        touched: int = far.touch(keys, ttl)
+        touched: int = self._change("touch", keys, keys, ttl)
         self._forget_near(keys)
         return touched
 
@@ -205,6 +207,15 @@ class TieredEngine:
         with self._lock:
             for key in keys:
                 self._changes[_stripe(key)] += 1
+
+    def _change(self, method: str, keys: Iterable[str], *args: Any) -> Any:
+        """Changes the furthest tier; if that fails it may have been done, so the others forget."""
+        try:
+            return getattr(self._far, method)(*args)
+        except BaseException:
+            with suppress(EngineError):
+                self._forget_near(list(keys))
+            raise
 
     def _put_near(
         self, items: Mapping[str, Bytes], ttl: float | None, seen: Mapping[str, int]

@@ -1,8 +1,10 @@
 """The engine made of engines."""
 
+import itertools
+
 import pytest
 
-from twat_cache import Capabilities, ConfigurationError, EngineError
+from twat_cache import Cache, Capabilities, ConfigurationError, EngineError, ucache
 from twat_cache.engines.mapping import MappingEngine
 from twat_cache.engines.sqlite import SqliteEngine
 from twat_cache.engines.tiered import TieredEngine, _stripe
@@ -250,6 +252,60 @@ def test_what_the_furthest_tier_fails_to_give_is_an_error(near, clock):
     assert tiers.get(["key"]) == [b"1"]
     with pytest.raises(EngineError, match="not now"):
         tiers.get(["key", "no"])
+
+
+@pytest.mark.parametrize("method", ["put", "add", "drop", "swap", "touch"])
+def test_near_tiers_forget_also_what_the_furthest_tier_fails_to_change(near, clock, method):
+    far = Sulking(clock=clock.seconds)
+    tiers = TieredEngine([near, far])
+    tiers.put({"key": b"old", "other": b"1"}, None)
+    far.sulks = True
+    arguments = {
+        "put": [{"key": b"new"}, None],
+        "add": ["key", b"new", None],
+        "drop": [["key"]],
+        "swap": ["key", b"old", b"new", None],
+        "touch": [["key"], 5],
+    }
+    with pytest.raises(EngineError, match="not now"):
+        getattr(tiers, method)(*arguments[method])
+    assert near.get(["key", "other"]) == [None, b"1"]
+
+
+def test_what_only_a_near_tier_has_is_listed_and_so_can_be_cleared(tiers, near, far):
+    tiers.put({"f:a": b"1", "f:b": b"2", "g:a": b"3"}, None)
+    far.drop(["f:a"])  # evicted there
+    assert sorted(tiers.scan("f:")) == ["f:a", "f:b"]
+
+
+def test_a_function_is_cleared_also_of_what_the_furthest_tier_has_evicted(tiers, far):
+    @ucache(tiers)
+    def function(argument):
+        return [argument, next(counter)]
+
+    counter = itertools.count()
+    first = function(1)
+    far.drop(list(far.scan("")))
+    assert function(1) == first
+    function.cache_clear()
+    assert function(1) != first
+    function.close()
+
+
+def test_tiers_of_which_one_cannot_list_its_keys_are_cleared_all_the_same(far, clock):
+    class Mute(MappingEngine):
+        capabilities = MappingEngine.capabilities._replace(scan=False)
+
+        def scan(self, prefix):
+            raise NotImplementedError
+
+    cache = Cache(TieredEngine([Mute(clock=clock.seconds), far]))
+    cache.set("key", 1)
+    far.drop(list(far.scan("")))
+    cache.clear()
+    assert cache.get("key") is None
+    with pytest.raises(ConfigurationError, match="can't list"):
+        cache.keys()
 
 
 def test_all_tiers_are_closed_also_if_one_fails(far):
