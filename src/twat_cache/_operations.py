@@ -84,7 +84,14 @@ class Operations(Parts):
             values = yield from far.values(list(places.values()))
             self._tally.looked_up(len(values), len(places) - len(values))
             return {key: values[place] for key, place in places.items() if place in values}
-        found = yield from self._shelf.read(list(places.values()))
+        return (yield from self._read(self._shelf, places))
+
+    def _found_near(self, places: Mapping[str, str]) -> Steps[dict[str, Any]]:
+        """What is in memory, where the engine can't be asked for the rest."""
+        return {} if self._near is None else (yield from self._read(self._near, places))
+
+    def _read(self, shelf: Any, places: Mapping[str, str]) -> Steps[dict[str, Any]]:
+        found = yield from shelf.read(list(places.values()))
         there = {
             key: one.value
             for key, one in zip(places, found, strict=True)
@@ -160,6 +167,11 @@ class Operations(Parts):
         """As `clear`, where nobody can await."""
         run(self._clear())
 
+    def _is_cut_off(self) -> bool:
+        """Whether the engine isn't asked now, and told later what it has to forget."""
+        engine = None if self._far is None else self._far.engine
+        return any(circuit.is_open for circuit in getattr(engine, "circuits", ()))
+
     def _ping(self) -> Steps[None]:
         is_engine: bool = self._shelf.waits
         if is_engine and self._far is not None:
@@ -184,7 +196,7 @@ class Operations(Parts):
         except EngineError as error:
             first = next(iter(places.values()), self._prefix)
             self._tally.engine_failed(self._tiers.far, first, "get", error)
-            found = {}
+            found = yield from self._found_near(places)
         missing = [key for key in places if key not in found]
         if not missing:
             return found

@@ -2,9 +2,10 @@
 
     call ─► Gate ─ near table, if there is one ─► answer ─► cold key ─► miss path ─► engine
 
-Without a near table the gate has an empty one and calls on at once. With one, calls whose arguments
-are all ints, texts, bytes, bools or None, exactly, are found there by the arguments themselves;
-any others by their cold key, so that the table never takes for one what the engine tells apart.
+Without a near table, or where its `maxsize` is 0, the gate calls on at once. With one, calls whose
+arguments are all ints, texts, bytes, bools or None, exactly, are found there by the arguments
+themselves; any others by their cold key, so that the table never takes for one what the engine
+tells apart.
 """
 
 from __future__ import annotations
@@ -62,8 +63,6 @@ class EngineCached(EngineControls):
     """Whether the answer to a call is the stored value itself."""
     _glance: Callable[[str], Any] | None = None
     """Answers from the engine without a step, if it can: most hits need no more."""
-    _asks_first = False
-    """Whether another engine is asked before the first step, and the steps told what it has."""
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         dress(self, function)
@@ -152,7 +151,7 @@ class EngineCached(EngineControls):
             return
         Gate.__init__(
             self,
-            self.__wrapped__,
+            self._answer,  # where nothing is near, as with a maxsize of 0, the engine is asked
             self._near,
             plan=self._binding,
             typed=True,

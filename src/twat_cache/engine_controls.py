@@ -60,6 +60,8 @@ class EngineControls(Wrapper):
     _index: TagIndex | None = None
     _near: Table | None
     _coherence: Coherence | None
+    _asks_first = False
+    """Whether another engine is asked before the first step, and the steps told what it has."""
 
     def _call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_forced: bool = False
@@ -265,6 +267,7 @@ class EngineControls(Wrapper):
     def _closing(self) -> Steps[None]:
         if self._drive_whole is self._drive:
             yield from self._path.drain(_PATIENCE)
+        self._asks_first = False  # what it would be asked in is another colour
         self._far.engine = self._far.tokens.engine = closed_engine()
         self._path.forget_all()
         if self._coherence is not None:

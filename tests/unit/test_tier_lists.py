@@ -207,6 +207,24 @@ def test_a_function_that_is_closed_runs_each_time(tc, opened):
     assert f.stats().engine_errors == 0
 
 
+@pytest.mark.parametrize("way", ["from the beginning", "later"])
+def test_where_memory_has_no_room_the_engine_answers(tc, opened, way):
+    calls = []
+
+    @tc.ucache(["memory", "spy:a"], maxsize=0 if way == "from the beginning" else 10)
+    def f(x):
+        calls.append(x)
+        return [x]
+
+    f(1)
+    f.resize(0)
+    assert f(1) == f(1) == [1]
+    assert calls == [1]
+    with pytest.raises(TypeError, match="missing"):
+        f()
+    f.close()
+
+
 def test_a_tier_says_how_long_it_keeps_an_entry_at_most(tc, clock, opened):
     f = tc.ucache(["memory?near_ttl=5s", "spy:far"], ttl=60, clock=clock)(lambda x: [x])
     g = tc.ucache(["memory", "spy:far"], ttl=60, clock=clock, name="g")(lambda x: [x])

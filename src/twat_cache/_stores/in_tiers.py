@@ -92,6 +92,7 @@ class TieredStore:
         """Keeps a result in the engine, and a value in the table."""
         shadow, near, far = departed
         if raised:
+            self.near.table.discard(shadow.place)  # or a value from before would go on answering
             yield from self.far.keep(call, value, far, raised)
             return
         lasts = self._lasts(value, call)

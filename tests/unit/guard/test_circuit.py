@@ -498,6 +498,26 @@ def test_what_is_invalidated_while_it_is_away_does_not_come_back(engine, shaky, 
     f.close()
 
 
+def test_many_are_loaded_but_those_that_are_near_while_it_is_away(engine, shaky):
+    with Cache(["memory", engine]) as cache:
+        cache.set_many({"a": 1, "b": 2})
+        assert cache.get("a") == 1
+        shaky.error = LATE
+        found = cache.get_many_or_load(["a", "b"], lambda keys: dict.fromkeys(keys, "loaded"))
+        assert found == {"a": 1, "b": "loaded"}
+
+
+def test_what_is_deleted_by_brackets_while_it_is_away_is_noted_like_all_else(engine, shaky):
+    with Cache(engine) as cache:
+        cache["a"] = 1
+        shaky.error = LATE
+        del cache["a"]
+        back(engine, shaky)
+        assert "a" not in cache
+        with pytest.raises(KeyError):
+            del cache["a"]
+
+
 def test_an_async_engine_and_its_blocking_twin_have_one_circuit():
     raw = AsyncShakyEngine()
     engine = resilient(raw, probe=0.02)

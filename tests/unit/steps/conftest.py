@@ -34,15 +34,16 @@ def decorator(tc, place, clock, tmp_path):
         options = {"name": f"function {next(_numbers)}", **options}
         if place == "memory":
             return tc.mcache(clock=clock, **{"single_flight": True, **options})
-        module = import_module(f"{tc.__name__}.engines.{place}")
-        if place == "mapping":
+        kind = "mapping" if place == "near" else place
+        module = import_module(f"{tc.__name__}.engines.{kind}")
+        if place in {"mapping", "near"}:
             engine = module.MappingEngine(clock=lambda: clock.now / 1e9)
         else:
             engine = module.SqliteEngine(
                 str(tmp_path / f"{len(engines)}.db"), clock=lambda: clock.now / 1e9
             )
         engines.append(engine)
-        return tc.ucache(engine, clock=clock, **options)
+        return tc.ucache(["memory", engine] if place == "near" else engine, clock=clock, **options)
 
     yield make
     for engine in engines:

@@ -102,6 +102,21 @@ def test_a_kept_exception_takes_the_place_of_a_stale_value(shop, play, clock):
     assert len(shop.runs) == 3
 
 
+@pytest.mark.parametrize("place", ["memory", "mapping", "near"])
+def test_one_that_is_computed_by_force_takes_the_place_of_a_value(shop, play):
+    shop = shop(cache_exceptions={NotFound: 5})
+    shop.failing[2] = NotFound()
+
+    def script():
+        assert (yield shop) == "run 1"
+        for call in (lambda: shop.f.refresh(1), shop):
+            with pytest.raises(NotFound):
+                yield call
+
+    play(script)
+    assert len(shop.runs) == 2
+
+
 def test_a_stale_value_does_not_hide_an_answer_that_comes_in_time(shop, play, clock):
     shop = shop(ttl=10, stale=1000, soft_timeout=PATIENCE, cache_exceptions={NotFound: 5})
     shop.failing[2] = NotFound()

@@ -155,6 +155,24 @@ def test_a_function_on_an_engine_that_has_to_be_awaited(tc, tiers, clock):
     assert len(calls) == 6
 
 
+@pytest.mark.parametrize("tiers", ["mapping", "async", "near"], indirect=True)
+def test_a_function_that_is_closed_runs_each_time_and_nothing_has_failed(tc, tiers):
+    @tc.ucache(tiers)
+    async def f(x):
+        return [x]
+
+    async def main():
+        assert await f(1) == await f(1) == [1]
+        closing = f.close()
+        if closing is not None:
+            await closing
+        assert await f(1) == await f(1) == [1]
+
+    asyncio.run(main())
+    stats = f.stats()
+    assert (stats.loads, stats.engine_errors) == (3, 0)
+
+
 def test_what_can_not_be_awaited_says_so(tc, clock):
     gc.collect()  # caches of other tests, whose engines are closed
 
