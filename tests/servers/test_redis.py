@@ -612,6 +612,70 @@ def test_a_call_that_is_cancelled_leaves_no_answer_behind(redis_server):
     asyncio.run(work())
 
 
+def test_a_call_that_is_cancelled_costs_no_connection(redis_server):
+    async def work():
+        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=PATIENT)
+        await engine.put({"a": b"a" * 300_000}, None)
+        before = int(redis_server.info("stats")["total_connections_received"])
+        for _ in range(30):
+            task = asyncio.ensure_future(engine.get(["a"]))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert await engine.get(["a"]) == [b"a" * 300_000]
+        after = int(redis_server.info("stats")["total_connections_received"])
+        await engine.close()
+        assert after - before <= 2  # one asked for the figure, one is for who came meanwhile
+
+    asyncio.run(work())
+
+
+def test_what_nobody_asked_for_is_no_answer():
+    async def work(port):
+        engine = AsyncRedisEngine.from_url(f"redis://127.0.0.1:{port}", timeout=PATIENT)
+        assert await engine.get(["a"]) == [b"a"]
+        for _ in range(3):
+            with pytest.raises(EngineError):
+                while True:  # what is too much may come later than what was asked for
+                    assert await engine.get(["b"]) == [b"a"]
+        await engine.close()
+
+    with answering(b"+PONG\r\n", b"$1\r\na\r\n", b"$1\r\na\r\n$1\r\nc\r\n") as port:
+        asyncio.run(work(port))
+
+
+def test_each_awaited_call_is_bounded_whatever_was_asked_before(redis_server):
+    async def work():
+        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=0.1)
+        answered = 0
+        while answered < 3:
+            with suppress(EngineTimeoutError):  # of a machine that is busy
+                await engine.get(["a"])
+                answered += 1
+        redis_server.pause()
+        for _ in range(2):
+            with pytest.raises(EngineTimeoutError):
+                await engine.get(["a"])
+        redis_server.resume()
+        await engine.close()
+
+    asyncio.run(work())
+
+
+def test_calls_on_their_way_are_answered_when_the_engine_is_closed(redis_server):
+    async def work():
+        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=PATIENT)
+        await engine.put({"a": b"a" * 300_000}, None)
+        task = asyncio.ensure_future(engine.get(["a"]))
+        await asyncio.sleep(0)
+        await engine.close()
+        assert await task == [b"a" * 300_000]
+        with pytest.raises(EngineClosedError):
+            await engine.get(["a"])
+
+    asyncio.run(work())
+
+
 @can_fork
 @forks
 def test_a_child_uses_no_connection_of_its_parent(redis_server):

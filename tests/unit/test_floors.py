@@ -100,6 +100,7 @@ NEEDS = {
     "engines.redis.engine": "redis",
     "engines.redis.failures": "redis",
     "engines.redis.lines": "redis",
+    "engines.redis.link": "hiredis",
     "engines.redis.place": "redis",
     "engines.redis.pool": "redis",
     "engines.redis.routes": "redis",

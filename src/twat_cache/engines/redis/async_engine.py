@@ -55,14 +55,14 @@ class _Here:
     async def close(self) -> None:
         """Closes the connections."""
         await self._end.aclose()
-        await self.line.close()
+        self.line.close()
 
     async def _until_the_end(self) -> AsyncGenerator[None, None]:
         line = self.line
         try:
             yield  # `loop.shutdown_asyncgens`, which `asyncio.run` calls, ends it here
         finally:
-            await line.close()
+            line.close()
             await asyncio.sleep(0)  # for the transports to hear of it
 
 
@@ -70,7 +70,7 @@ class AsyncRedisEngine:
     """Keeps bytes in a Redis or Valkey, awaited; see `RedisEngine`.
 
     Any number of event loops may use it, one after the other and at once: each has connections of
-    its own. A call that is cancelled closes the connection that it used.
+    its own.
 
     Args:
         client: A client of redis-py, blocking or not: its addresses, credentials and TLS are
@@ -199,22 +199,27 @@ class AsyncRedisEngine:
         failure: EngineError
         cause: BaseException | None
         line = None
+        loop, bound = asyncio.get_running_loop(), self._place.timeout
         try:
-            async with time_limit(self._place.timeout):
-                line = await self._line()
-                request = next(steps)
+            request = next(steps)
+            here = self._in.get(loop)
+            if here is not None and (asked := here.line.at_once(request)) is not None:
+                line, start = here.line, loop.time()
+                request = steps.send(await asked)  # most are done with this, and need no limit
+                bound -= loop.time() - start
+            async with time_limit(bound):
+                line = await self._line(loop)
                 while True:
                     request = steps.send(await line.ask(request))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except FAILURES as error:
             if line is not None and says(error, "READONLY"):
-                await line.forget()
+                line.forget()
             failure, cause = told(error, self._place)
         raise failure from cause  # out here, where it has no other context
 
-    async def _line(self) -> AsyncSingle | AsyncCluster:
-        loop = asyncio.get_running_loop()
+    async def _line(self, loop: asyncio.AbstractEventLoop) -> AsyncSingle | AsyncCluster:
         here = self._in.get(loop)
         if here is None:
             here = _Here(self._place)

@@ -1,6 +1,6 @@
-"""The ways to a Redis for those who await, from one event loop; see `pool` and `lines`.
+"""The ways to a Redis for those who await, from one event loop; see `link`, `pool` and `lines`.
 
-A call is bounded as a whole by who makes it. One that is cancelled closes its connection.
+A call is bounded as a whole by who makes it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from .commands import NODES
 from .failures import FAILURES
-from .pool import greet, greeting, packed
+from .link import Link
+from .pool import greet, greeting
 from .routes import FOLLOWING, Sentinels, Slots
 
 TYPE_CHECKING = False
@@ -36,69 +35,64 @@ _RESTED = 1.0  # seconds
 
 
 class AsyncPool:
-    """Connections to one server, as many as are needed at once, up to a bound."""
+    """Links to one server, as many as are needed at once, up to a bound."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], size: int) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Link]], size: int) -> None:
         self._connect = connect
         self._size = size
-        self._idle: deque[tuple[Any, float]] = deque()
-        self._open = 0
+        self._idle: deque[Link] = deque()
+        self._all: set[Link] = set()
+        self._coming = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
+    def at_once(self, commands: Sequence[Command]) -> Awaitable[list[Any]] | None:
+        """What `ask` gives, bounded by its link's time-out; None if no link is at hand."""
+        idle = self._idle
+        if not (idle and commands) or asyncio.get_running_loop().time() - idle[-1].since >= _RESTED:
+            return None
+        return idle.pop().ask(commands)
+
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to the commands; those that are errors are among them, not raised."""
-        connection = await self._take()
-        replies = []
-        try:
-            await connection.send_packed_command(packed(connection, commands), check_health=False)
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
-        except BaseException as error:
-            await self._drop(connection)
-            if isinstance(error, FAILURES):
-                await self.forget()
-            raise
-        self._idle.append((connection, monotonic()))
-        if self._closed:
-            await self.forget()
-        elif self._waiting:
-            self._wake()
-        return replies
+        return await (await self._take()).ask(commands) if commands else []
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Closes all that are idle."""
         while self._idle:
-            await self._drop(self._idle.pop()[0])
+            self._idle.pop().close()
 
-    async def close(self) -> None:
-        """Closes all, those in use when they come back."""
+    def close(self) -> None:
+        """Closes all, those that somebody waits for when they have answered."""
         self._closed = True
-        await self.forget()
+        for link in list(self._all):
+            if not link.is_asked:
+                link.close()
 
-    async def _take(self) -> Any:
+    async def _take(self) -> Link:
         while True:
             while self._idle:
-                connection, since = self._idle.pop()
-                if monotonic() - since < _RESTED or not await self._ended(connection):
-                    return connection
-                await self._drop(connection)
-            if self._open < self._size:
+                link = self._idle.pop()
+                if link.since + _RESTED < asyncio.get_running_loop().time():
+                    for _ in range(2):  # for the loop to hear that the server hung up
+                        await asyncio.sleep(0)
+                if not link.is_closed:
+                    return link
+            if len(self._all) + self._coming < self._size:
                 break
             await self._turn()
-        self._open += 1
+        self._coming += 1
         try:
-            return await self._connect()
-        except BaseException:
-            self._open -= 1
-            self._wake()
-            raise
+            link = await self._connect()
+        finally:
+            self._coming -= 1
+            self._wake()  # if it is in vain another may try
+        self._all.add(link)
+        link.idle = self._back
+        return link
 
     async def _turn(self) -> None:
-        """Waits until a connection may be free."""
+        """Waits until a link may be free."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
@@ -115,21 +109,20 @@ class AsyncPool:
                 waiter.set_result(None)
                 break
 
-    async def _ended(self, connection: Any) -> bool:
-        look = getattr(connection, "can_read", None) or connection.can_read_destructive
-        try:
-            return bool(await look())
-        except FAILURES:
-            return True
-        except BaseException:
-            await self._drop(connection)
-            raise
-
-    async def _drop(self, connection: Any) -> None:
-        self._open -= 1
-        self._wake()
-        with suppress(*FAILURES):
-            await connection.disconnect()
+    def _back(self, link: Link, error: BaseException | None) -> None:
+        """A link has answered, or is no more; if it broke, those that are idle are no better."""
+        if link.is_closed:
+            self._all.discard(link)
+            with suppress(ValueError):
+                self._idle.remove(link)
+            if error is not None:
+                self.forget()
+        elif self._closed:
+            link.close()
+        else:
+            self._idle.append(link)
+        if self._waiting:
+            self._wake()
 
 
 class AsyncPools:
@@ -174,21 +167,21 @@ class AsyncPools:
     def _made(self, node: Node) -> AsyncPool:
         place = self._place
 
-        async def connect() -> Any:
+        async def connect() -> Link:
             made = place.connection(node, awaited=True, sentinel=self._sentinel)
-            return await connected(made, master=False)
+            return await connected(made, place.timeout, master=False)
 
         return AsyncPool(connect, place.pool_size)
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Closes what is idle."""
         for pool in self._of.values():
-            await pool.forget()
+            pool.forget()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Closes all."""
         for pool in self._of.values():
-            await pool.close()
+            pool.close()
 
 
 class AsyncSingle:
@@ -205,6 +198,12 @@ class AsyncSingle:
         self._master: Node | None = None
         self._follow_at = 0.0
         self._pool = AsyncPool(self._connect, place.pool_size)
+
+    def at_once(self, request: Request) -> Awaitable[list[Any]] | None:
+        """The replies, where one trip on a link that is at hand will do; that bounds it itself."""
+        if request is NODES or self._sentinels is not None:
+            return None
+        return self._pool.at_once(request[0])
 
     async def ask(self, request: Request) -> list[Any]:
         """The replies."""
@@ -223,24 +222,24 @@ class AsyncSingle:
         if master != self._master:
             self._master = master
             old, self._pool = self._pool, AsyncPool(self._connect, self._place.pool_size)
-            await old.close()
+            old.close()
 
-    async def _connect(self) -> Any:
-        place = self._place
-        if self._sentinels is None:
-            return await connected(place.connection(place.nodes[0], awaited=True), master=False)
-        node = await self._pools.run(self._sentinels.master())
-        return await connected(place.connection(node, awaited=True), master=True)
+    async def _connect(self) -> Link:
+        place, sentinels = self._place, self._sentinels
+        is_named = sentinels is not None
+        node = place.nodes[0] if sentinels is None else await self._pools.run(sentinels.master())
+        made = place.connection(node, awaited=True)
+        return await connected(made, place.timeout, master=is_named)
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Closes what is idle, since the server isn't what it was."""
-        await self._pool.forget()
+        self._pool.forget()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Closes all connections."""
-        await self._pool.close()
+        self._pool.close()
         if self._sentinels is not None:
-            await self._pools.close()
+            self._pools.close()
 
 
 class AsyncCluster(AsyncPools):
@@ -252,14 +251,17 @@ class AsyncCluster(AsyncPools):
         super().__init__(place)
         self._slots = Slots(place.nodes)
 
+    def at_once(self, _: Request) -> None:
+        """Never: it may have to go on to another node."""
+
     async def ask(self, request: Request) -> list[Any]:
         """The replies."""
         return await self.run(self._slots.route(request))
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Closes what is idle, and learns anew who has what."""
         self._slots.known = False
-        await super().forget()
+        super().forget()
 
 
 def async_line_to(place: Place) -> AsyncSingle | AsyncCluster:
@@ -267,18 +269,18 @@ def async_line_to(place: Place) -> AsyncSingle | AsyncCluster:
     return AsyncCluster(place) if place.kind == "cluster" else AsyncSingle(place)
 
 
-async def connected(connection: Any, *, master: bool) -> Any:
-    """The connection, which has greeted the server."""
+async def connected(connection: Any, timeout: float, *, master: bool) -> Link:
+    """A link by a connection of the library's, which has greeted the server."""
+    link = None
     try:
         await connection.connect()
-        await connection.send_command(*greeting(master=master), check_health=False)
-        try:
-            reply = await connection.read_response()
-        except FAILURES as error:
-            reply = error
+        link = Link(connection, timeout)
+        (reply,) = await link.ask([greeting(master=master)])
         greet(reply, master=master)
     except BaseException:
+        if link is not None:
+            link.close()
         with suppress(*FAILURES):
             await connection.disconnect()
         raise
-    return connection
+    return link
