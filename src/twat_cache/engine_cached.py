@@ -132,7 +132,7 @@ class EngineCached(EngineControls):
         from ._stores.tag_index import TagIndex
 
         copier, terms = self._recipe.copier, near_terms_of(near_ttl)
-        if self._tags is None and not far.groups and self._coherence is None:
+        if self._tags is None and not far.groups.tags and self._coherence is None:
             table = self._near = near_table(self._recipe, None)
             return TableStore(table, terms, copier)
         self._index = TagIndex(tags_of_a_call, False)
@@ -192,23 +192,23 @@ class EngineCached(EngineControls):
         """Answers with what the engine has; otherwise goes by the steps, which needn't ask it."""
         landed = self._path.landed
         try:
-            (data,) = self._far.engine.get((place,))
-            value = MISSING if data is None else self._far.plain(place, data)
+            found = self._far.engine.get((place, *self._far.groups.keys))
+            value = MISSING if found[0] is None else self._far.plain(place, found[0], found[1:])
         except Exception as error:
             call = self._asked(place, args, kwargs, landed, error)
         else:
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
-            call = self._asked(place, args, kwargs, landed, data)
+            call = self._asked(place, args, kwargs, landed, found)
         return self._path.go(call)
 
     def _asked(
-        self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any], landed: object, data: Any
+        self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any], landed: object, found: Any
     ) -> Call:
         """A call for which the engine was asked already."""
         call = Call(place, place, self._function, args, kwargs)
-        call.glanced, call.landed = data, landed
+        call.glanced, call.landed = found, landed
         return call
 
     def _go(self, call: Call) -> Any:
@@ -264,15 +264,15 @@ class AsyncEngineCached(EngineCached):
     async def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         landed = self._path.landed
         try:
-            (data,) = await self._far.engine.get((place,))
-            value = MISSING if data is None else self._far.plain(place, data)
+            found = await self._far.engine.get((place, *self._far.groups.keys))
+            value = MISSING if found[0] is None else self._far.plain(place, found[0], found[1:])
         except Exception as error:
             call = self._asked(place, args, kwargs, landed, error)
         else:
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
-            call = self._asked(place, args, kwargs, landed, data)
+            call = self._asked(place, args, kwargs, landed, found)
         return await self._path.ago(call)
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:

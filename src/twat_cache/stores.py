@@ -256,8 +256,8 @@ class AsyncCache(Operations):
         if shelf is None or shelf is not self._shelf or not shelf.engine.capabilities.async_:
             return await arun(self._get(key, default))
         place = self._place(key)
-        (data,) = await shelf.engine.get((place,))  # without steps: there may be many at once
-        value = MISSING if data is None else shelf.plain(place, data)
+        data, *tokens = await shelf.engine.get((place, *shelf.groups.keys))  # many may do at once
+        value = MISSING if data is None else shelf.plain(place, data, tokens)
         if value is MISSING and data is not None:
             value = await arun(shelf.told(place, data))
         self._tally.looked_up(value is not MISSING, value is MISSING)

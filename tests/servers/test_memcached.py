@@ -17,12 +17,14 @@ from tests.fixtures.servers.memcached import Memcached
 from tests.fixtures.servers.redis_secure import make_certificate
 from tests.fixtures.servers.server import Missing, ask, served, wait_until
 from twat_cache import (
+    Cache,
     ConfigurationError,
     EngineClosedError,
     EngineConnectionError,
     EngineError,
     EngineTimeoutError,
     open_engine,
+    ucache,
 )
 from twat_cache.testing import EngineSuite
 from twat_cache.testing.engine_suite import KEYS, VALUES, at_once
@@ -546,6 +548,36 @@ def test_closing_waits_for_nobody_and_ends_all_connections(servers):
         engine.get(["key"])
     with pytest.raises(EngineClosedError):
         engine.get(["key", "other"])
+
+
+def test_what_another_machine_has_dropped_is_gone_for_who_asks_afterwards(servers):
+    url, runs = f"memcached://{servers[0].address}?timeout=5", []
+
+    def machine():
+        cache = Cache(url, namespace="n")
+
+        @ucache(url, namespace="n", name="f")
+        def f(x):
+            runs.append(x)
+            return len(runs)
+
+        return cache, f
+
+    (here, f), (there, g) = machine(), machine()
+    with closing(here), closing(there), closing(f), closing(g):
+        for drop in (
+            lambda: f.invalidate(1),
+            f.cache_clear,
+            here.clear,
+            lambda: ask(servers[0].port, b"flush_all\r\n", b"OK\r\n"),
+        ):
+            before = g(1)
+            there.set("a", before)
+            assert [f(1), g(1), here.get("a")] == [before] * 3
+            drop()
+            assert g(1) == before + 1
+            assert f(1) == before + 1
+        assert there.get("a") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -68,7 +68,9 @@ NOT_ON_ANY_FLOOR = {"utils", "common", "helpers", "manager", "base"}
 NEEDS = {
     "engines.diskcache": "diskcache",
     "engines.memcached": "pymemcache",
+    "engines.memcached.connection": "pymemcache",
     "engines.memcached.engine": "pymemcache",
+    "engines.memcached.replies": "pymemcache",
     "engines.memcached.server": "pymemcache",
     "engines.objects": "obstore",
     "engines.objects.async_engine": "obstore",

@@ -102,8 +102,8 @@ class Call:
         origin: Where the answer came from.
         took: How many seconds the computation took.
         extra: What a store remembers between `look` and `keep`.
-        glanced: What an engine was found to have for it before the first step: bytes, None for
-            nothing, or what it raised; and `UNSEEN` if it wasn't asked or that says no more.
+        glanced: What an engine was found to have for it before the first step, and for its groups:
+            bytes or None; or what it raised; and `UNSEEN` if it wasn't asked or that says no more.
         landed: See `Flights`; as it was when the engine was asked.
         seen: The bytes that an engine had for it when it was last asked; None is nothing.
         lease: What tells after so many seconds whether this process still has the right to store.

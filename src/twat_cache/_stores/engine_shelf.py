@@ -20,6 +20,7 @@ from ..errors import (
     EngineClosedError,
     EngineError,
 )
+from .groups import Groups
 from .in_engine import EngineStore
 
 TYPE_CHECKING = False
@@ -59,27 +60,23 @@ class EngineShelf(EngineStore):
     def __init__(self, *args: Any, groups: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         is_needed = not self.engine.capabilities.scan
-        self.groups = [_OURS + group for group in groups] if is_needed else []
+        if is_needed:
+            self.groups = Groups([_OURS + group for group in groups], self.tokens)
         self._circuits = getattr(self.engine, "circuits", ())
         for circuit in self._circuits if groups else ():
             tag = _OURS + groups[0]
             token = self.tokens.key(tag) if is_needed else None
             circuit.outbox.knows((groups[0], self.tokens.key("")), token, tag, self.tokens)
 
-    @property
-    def is_glanced_at(self) -> bool:
-        """As that of `EngineStore`; groups are tags."""
-        return not self.groups and super().is_glanced_at
-
     def values(self, places: Sequence[str]) -> Steps[dict[str, Any]]:
         """The values that are fresh, by key."""
-        data = yield ask(self.engine, "get", places)
-        plain = self.plain
+        data = yield ask(self.engine, "get", [*places, *self.groups.keys])
+        plain, tokens = self.plain, data[len(places) :]
         found: dict[str, Any] = {}
         others: dict[str, Any] = {}
-        for place, one in zip(places, data, strict=True):
+        for place, one in zip(places, data, strict=False):
             if one is not None:
-                value = plain(place, one)
+                value = plain(place, one, tokens)
                 (others if value is MISSING else found)[place] = one if value is MISSING else value
         if others:
             read = yield from self._read([*others], [*others.values()])
@@ -164,7 +161,7 @@ class EngineShelf(EngineStore):
         yield from self._changes.changing(None, self._dropping_all(prefix))
 
     def _dropping_all(self, prefix: str) -> Steps[None]:
-        if self.groups:
+        if self.groups.tags:
             yield from self.tokens.drop([_OURS + prefix])
             return
         if hasattr(type(self.engine), "emptying"):  # first, so that nothing that began before stays
@@ -290,13 +287,14 @@ class EngineShelf(EngineStore):
 
     def _tagged(self, call: Call) -> Collection[str]:
         tags = super()._tagged(call)
-        if self.groups and self.groups[0] not in tags:
-            tags = call.tags = [*tags, *self.groups]
+        groups = self.groups.tags
+        if groups and groups[0] not in tags:
+            tags = call.tags = [*tags, *groups]
         return tags
 
     def _tokens(self, tags: Collection[str]) -> Steps[Mapping[str, bytes]]:
         """The tokens of the tags, and of the groups."""
-        wanted = [*tags, *self.groups]
+        wanted = [*tags, *self.groups.tags]
         if not wanted:
             return {}
         return (yield from self.tokens.ensure(wanted, (yield from self.tokens.read(wanted))))

@@ -17,6 +17,7 @@ from .._run.tally import kind_of, label
 from ..codecs.record import Damage, Record, in_pieces
 from ..errors import CacheOperationError, ConfigurationError, EngineError
 from .changes import Changes, Put
+from .groups import NO_GROUPS
 from .recording import Recording
 
 TYPE_CHECKING = False
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
     from .._run.tally import Tally
     from ..codecs.transcoder import Transcoder
     from .changes import Note
+    from .groups import Groups
     from .tokens import Tokens
 
 __all__ = ["EngineStore"]
+
+_UNKNOWN = -1
+"""Stands for a number of drops that nobody noted."""
 
 
 class EngineStore(Recording):
@@ -57,6 +62,8 @@ class EngineStore(Recording):
     """
 
     waits = True
+    groups: Groups = NO_GROUPS
+    """What all the records belong to."""
 
     def __init__(
         self,
@@ -102,25 +109,29 @@ class EngineStore(Recording):
         What isn't there is asked for twice: so this is for engines that are near.
         """
         try:
-            (data,) = self.engine.get((place,))
+            data, *tokens = self.engine.get((place, *self.groups.keys))
         except Exception:
             return MISSING
-        return MISSING if data is None else self.plain(place, data)
+        return MISSING if data is None else self.plain(place, data, tokens)
 
-    def plain(self, place: str, data: Any) -> Any:
+    def plain(self, place: str, data: Any, tokens: Sequence[Any] = ()) -> Any:
         """The value in these bytes if they are sound and fresh, and have no tags; else `MISSING`.
 
-        Tells nobody of what is wrong: who looks next will.
+        But they have to have the groups' tags, with these tokens. Tells nobody of what is wrong:
+        who looks next will.
         """
         transcoder = self._transcoder
         now = self._clock()
-        value = transcoder.plain(place, data, now)
+        tags = self.groups.written(tokens) if tokens or self.groups.tags else b""
+        if tags is None:
+            return MISSING
+        value = transcoder.plain(place, data, now, tags)
         if value is not Damage.VALUE:
             return value
         record = transcoder.open(place, data)
-        if type(record) is not Record or record.tags or record.raised:
+        if type(record) is not Record or record.raised or record.fresh_until <= now:
             return MISSING
-        if record.fresh_until <= now:
+        if record.tags != dict(zip(self.groups.tags, tokens, strict=True)):
             return MISSING
         value = transcoder.value(record)
         return MISSING if type(value) is Damage else value
@@ -131,21 +142,20 @@ class EngineStore(Recording):
         """The record for the call, if it is sound and its tags are those of now."""
         tags = self._tagged(call)
         tokens = self.tokens
-        known = tokens.known(tags) if tags else {}
-        drops = tokens.drops
+        glanced, call.glanced = call.glanced, UNSEEN
+        known, drops = {}, _UNKNOWN
+        if glanced is UNSEEN:
+            known, drops = tokens.known(tags) if tags else {}, tokens.drops
         asked = [tag for tag in tags if tag not in known]
-        keys = [call.place, *map(tokens.key, asked)]
         call.extra = None
         call.is_cut_off = False
         call.seen = UNSEEN
-        glanced, call.glanced = call.glanced, UNSEEN
         try:
             if glanced is UNSEEN:
-                data, *values = yield ask(self.engine, "get", keys)
+                glanced = yield ask(self.engine, "get", [call.place, *map(tokens.key, asked)])
             elif isinstance(glanced, Exception):
                 raise glanced  # noqa: TRY301 - as it would have been raised here
-            else:
-                data, values = glanced, []
+            data, *values = glanced
             call.seen = data
             if tags:
                 call.extra = {**known, **tokens.learn(asked, values, drops)}

@@ -154,15 +154,15 @@ class Transcoder:
             return Damage.CODEC
         return record
 
-    def plain(self, key: str, data: Bytes, now: float) -> Any:
+    def plain(self, key: str, data: Bytes, now: float, tags: bytes = b"") -> Any:
         """The value, of what has no more to it than that; or `Damage.VALUE`, no last word.
 
-        That is what a fresh value is, neither sealed nor compressed, and without tags; for all else
-        there is `open`.
+        That is what a fresh value is, neither sealed nor compressed, and with these tags alone, as
+        they stand in a record; for all else there is `open`.
         """
         if self._plain is None:
             return Damage.VALUE
-        payload = plain_payload(data, key, self._plain, now)
+        payload = plain_payload(data, key, self._plain, now, tags)
         if payload is None:
             return Damage.VALUE
         try:

@@ -17,6 +17,7 @@ from twat_cache.codecs.record import (
     plain_beginnings,
     plain_payload,
     unpack,
+    written_tags,
 )
 from twat_cache.codecs.seal import UNSEALED, seal_of
 from twat_cache.errors import CacheValueError
@@ -222,8 +223,8 @@ GOLDEN = (
 PLAIN = plain_beginnings(1)
 
 
-def plain(packed, key=KEY, now=2000.0):
-    found = plain_payload(packed, key, PLAIN, now)
+def plain(packed, key=KEY, now=2000.0, tags=None):
+    found = plain_payload(packed, key, PLAIN, now, written_tags(tags or {}))
     return found if found is None else bytes(found)
 
 
@@ -232,6 +233,24 @@ def plain(packed, key=KEY, now=2000.0):
 def test_a_plain_record_gives_its_payload_at_once(size, checksum):
     packed = pack(record(b"x" * size, {})._replace(raised=0), KEY, checksum=checksum)
     assert plain(packed) == b"x" * size == bytes(unpack(packed, KEY).payload)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4097])
+@pytest.mark.parametrize("tags", [TAGS, {"t" * long: b"k" * 16 for long in range(20)}], ids=len)
+def test_a_record_with_the_tags_that_are_wanted_gives_its_payload_at_once(size, tags):
+    packed = pack(record(b"x" * size, tags)._replace(raised=0), KEY)
+    assert plain(packed, tags=tags) == b"x" * size
+    (tag, token), *others = tags.items()
+    for unwanted in (
+        {},
+        dict(others),
+        {**tags, "more": b"token"},
+        {**tags, tag: token[:-1] + b"\0"},
+        {**tags, tag: token[:-1]},
+        {tag + "1": token, **dict(others)},
+        dict([*others, (tag, token)]),
+    ):
+        assert plain(packed, tags=unwanted) is None
 
 
 @pytest.mark.parametrize(
@@ -254,8 +273,14 @@ def test_any_other_record_is_left_to_who_takes_a_closer_look(other):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_plain_record_that_is_damaged_cut_or_anothers_gives_nothing(size):
-    sound = pack(record(b"x" * size, {})._replace(raised=0), KEY)
+@pytest.mark.parametrize("tags", [{}, TAGS], ids=len)
+def test_a_plain_record_that_is_damaged_cut_or_anothers_gives_nothing(size, tags):
+    def plain(packed, key=KEY):
+        found = plain_payload(packed, key, PLAIN, 2000.0, written_tags(tags))
+        return found if found is None else bytes(found)
+
+    sound = pack(record(b"x" * size, tags)._replace(raised=0), KEY)
+    assert plain(sound) == b"x" * size
     damaged = bytearray(sound)
     for offset, byte in enumerate(sound):
         for change in (1, 128, 255):

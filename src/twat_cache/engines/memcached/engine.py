@@ -26,7 +26,8 @@ from ...errors import (
 from ..address import flag
 from ..forks import ForkSafeLock
 from ..network import POOL_SIZE, TIMEOUT, address_of, patience, pool_bound
-from .server import Connection, Server
+from .connection import Connection
+from .server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,10 +120,10 @@ class MemcachedEngine:
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; None for those of a server that is away, if others are there."""
-        if len(keys) == 1 and self._only is not None:
-            self._check()
-            return [self._only.call(_get, _name(keys[0]))]
         names = [_name(key) for key in keys]
+        if self._only is not None and names:
+            self._check()
+            return [*map(self._only.call(Connection.fetch, names).get, names)]
         found: dict[bytes, bytes] = {}
         for server, its in self._grouped(dict.fromkeys(names)):
             try:
@@ -339,11 +340,6 @@ class MemcachedEngine:
                 server.node,
                 length,
             )
-
-
-def _get(connection: Connection, name: bytes) -> bytes | None:
-    value: bytes | None = connection.get(name)
-    return value
 
 
 def _command(command: bytes, name: bytes, value: Bytes, exptime: bytes, cas: bytes = b"") -> bytes:

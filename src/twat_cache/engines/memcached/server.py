@@ -1,9 +1,8 @@
 """One memcached server: its connections, and what its errors mean.
 
-The protocol is pymemcache's. Its pool isn't used, since it raises where one should wait for a
-connection, nor are its time-outs, which begin anew with each step. A connection asks for the
-server's version before anything else: to another kind of server, a value that is sent would be
-commands.
+pymemcache's pool isn't used, since it raises where one should wait for a connection. A connection
+asks for the server's version before anything else: to another kind of server, a value that is sent
+would be commands.
 
 With others beside it, a server that is away isn't asked for a while. What couldn't be written or
 dropped meanwhile is forgotten as soon as it is back, before anything else is asked of it.
@@ -24,86 +23,29 @@ from weakref import WeakSet
 from ...errors import (
     EngineConnectionError,
     EngineError,
-    EngineNotAvailableError,
     EngineTimeoutError,
 )
 from ..forks import ForkSafeLock, living
-
-try:
-    from pymemcache.client.base import Client, _readline
-    from pymemcache.exceptions import (
-        MemcacheClientError,
-        MemcacheError,
-        MemcacheUnexpectedCloseError,
-    )
-except ImportError as error:
-    raise EngineNotAvailableError(
-        "the engine memcached needs its library: pip install 'twat-cache[memcached]'"
-    ) from error
+from .connection import (
+    Connection,
+    MemcacheClientError,
+    MemcacheError,
+    MemcacheUnexpectedCloseError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from ..network import Node
 
     T = TypeVar("T")
 
-__all__ = ["Connection", "Server"]
+__all__ = ["Server"]
 
-_KEYS = 1_000  # in one go: the answers must find room while the commands are still being sent
-_BYTES = 1 << 20
 _MOST_DUE = 100_000  # names that are kept to be forgotten; about 10 MB
 
 _every: WeakSet[Server] = WeakSet()
-
-
-class Connection(Client):  # type: ignore[misc]
-    """A connection whose calls end by its deadline."""
-
-    deadline = 0.0
-
-    def fetch(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values that are there."""
-        self.bound()
-        found: dict[bytes, bytes] = self.get_many(names[:_KEYS])
-        for start in range(_KEYS, len(names), _KEYS):
-            self.bound()
-            found.update(self.get_many(names[start : start + _KEYS]))
-        return found
-
-    def pipeline(self, name: bytes, commands: Sequence[bytes]) -> list[bytes]:
-        """The answers to commands that are sent one after the other without waiting.
-
-        With TLS each begins a record of its own: memcached (1.6.18) doesn't look for a command that
-        is left in its TLS buffer behind a value.
-        """
-        answers: list[bytes] = []
-        for chunk in _chunks(commands):
-            self.bound()
-            for part in [b"".join(chunk)] if self.tls_context is None else chunk:
-                self.sock.sendall(part)
-            rest = b""
-            for _ in chunk:
-                rest, line = _readline(self.sock, rest)
-                self._raise_errors(line, name)
-                answers.append(line)
-        return answers
-
-    def bound(self) -> None:
-        """Lets the next step take what is left of the time."""
-        left = self.deadline - monotonic()
-        if left <= 0:
-            raise TimeoutError("there was no time left")
-        if self.sock is None:
-            self.connect_timeout = self.timeout = left
-        else:
-            self.sock.settimeout(left)
-
-    def _raise_errors(self, line: bytes, name: bytes) -> None:
-        """What couldn't be stored is an answer like others, and the connection stays in step."""
-        if not (line.startswith(b"SERVER_ERROR") and name in {b"set", b"add", b"cas"}):
-            super()._raise_errors(line, name)
 
 
 class Server:
@@ -267,9 +209,7 @@ class Server:
 
     def _greet(self, address: tuple[str, int], deadline: float) -> Connection:
         tls = None if self._tls is None else _Named(self._tls, self.node.host)
-        connection = Connection(
-            address, serde=_BYTES_ONLY, no_delay=True, default_noreply=False, tls_context=tls
-        )
+        connection = Connection(address, tls)
         connection.deadline = deadline
         self._made.add(connection)
         try:
@@ -335,16 +275,6 @@ class Server:
         )
 
 
-class _BytesOnly:
-    """Leaves values as they are."""
-
-    def serialize(self, _: bytes, value: bytes) -> tuple[bytes, int]:
-        return value, 0
-
-    def deserialize(self, _: bytes, value: bytes, __: int) -> bytes:
-        return value
-
-
 class _Named:
     """Begins TLS with the name of the host, where pymemcache has an address."""
 
@@ -358,21 +288,7 @@ class _Named:
 
 
 _log = logging.getLogger("twat_cache")
-_BYTES_ONLY = _BytesOnly()
 _UNLIMITED = 1 << 62
-
-
-def _chunks(commands: Sequence[bytes]) -> Iterator[list[bytes]]:
-    chunk: list[bytes] = []
-    size = 0
-    for command in commands:
-        if chunk and (len(chunk) >= _KEYS or size + len(command) > _BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(command)
-        size += len(command)
-    if chunk:
-        yield chunk
 
 
 def _said(error: Exception) -> str:
