@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Thread
 
 import pytest
@@ -30,9 +30,10 @@ from twat_cache.testing.engine_suite import at_once
 
 pytest.importorskip("obstore")
 import obstore
+import obstore.store
 
 from twat_cache.engines.objects import AsyncObjectStoreEngine, ObjectStoreEngine
-from twat_cache.engines.objects.envelope import name_of
+from twat_cache.engines.objects.envelope import name_of, sealed
 
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -311,6 +312,11 @@ def test_two_engines_swap_in_one_step(moto, url):
         assert one.get(["a"]) == [b"5"]
 
 
+def result(done):
+    """What a call came to, awaited if need be."""
+    return asyncio.run(done) if asyncio.iscoroutine(done) else done
+
+
 def failing(engine, kind, match):
     """That all methods fail so, and tell no secret."""
     with closing(engine):
@@ -395,6 +401,11 @@ def answering(answer):
     [
         (b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n", EngineConnectionError),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", EngineConnectionError),
+        (b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n", EngineConnectionError),
+        (
+            b"HTTP/1.1 400 Bad Request\r\nContent-Length: 27\r\n\r\n<Code>RequestTimeout</Code>",
+            EngineConnectionError,
+        ),
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", EngineError),
         (b"-ERR unknown command\r\n", EngineError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", EngineConnectionError),
@@ -408,6 +419,64 @@ def test_what_else_may_answer(moto, url, answer, kind):
             with pytest.raises(EngineError) as caught:
                 engine.get(["a"])
             assert type(caught.value) is kind
+
+
+def test_a_token_whose_time_is_over_is_a_matter_of_the_keys(moto, url):
+    said = b"<Code>ExpiredToken</Code>"
+    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)
+    with answering(answer) as listening:
+        endpoint = "http://{}:{}".format(*listening.getsockname())
+        options = options_for(moto, endpoint=endpoint)
+        with closing(ObjectStoreEngine.from_url(url, **options)) as engine:
+            with pytest.raises(EngineError, match="refused the keys"):
+                engine.get(["a"])
+
+
+@pytest.mark.parametrize("kind", [ObjectStoreEngine, AsyncObjectStoreEngine])
+def test_a_web_server_is_no_object_store_because_it_has_no_object(moto, url, kind):
+    with answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nOh!\n") as listening:
+        endpoint = "http://{}:{}".format(*listening.getsockname())
+        engine = kind.from_url(url, **options_for(moto, endpoint=endpoint))
+        with pytest.raises(EngineError, match="is no object store"):
+            result(engine.ping())
+
+
+@pytest.mark.parametrize("kind", [ObjectStoreEngine, AsyncObjectStoreEngine])
+def test_of_a_batch_no_more_is_asked_when_there_was_no_answer(moto, url, kind):
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        endpoint = "http://{}:{}".format(*silent.getsockname())
+        options = options_for(moto, endpoint=endpoint, timeout=0.1, pool_size=2)
+        engine = kind.from_url(url, **options)
+        keys = [f"key{number}" for number in range(40)]
+        with pytest.raises(EngineTimeoutError):
+            result(engine.get(keys))
+        silent.settimeout(0)
+        asked = []
+        with suppress(BlockingIOError):
+            while True:
+                asked.append(silent.accept()[0])
+        assert 2 <= len(asked) <= 4
+        for connection in asked:
+            connection.close()
+
+
+@pytest.mark.parametrize("kind", [ObjectStoreEngine, AsyncObjectStoreEngine])
+def test_what_another_drops_meanwhile_keeps_nothing_else_from_going(tmp_path, kind):
+    """Of stores that call it an error to delete what isn't there, as Google's and Azure's."""
+    gone = (tmp_path / name_of(key) for key in "abcdef")
+
+    def clock():  # which is asked between looking and deleting
+        next(gone).unlink()
+        return 0.0
+
+    engine = kind.from_url("gs://bucket", skip_signature=True, clock=lambda: 0.0)
+    engine._place.store = obstore.store.LocalStore(tmp_path)
+    keys = [f"key{number}" for number in range(30)]
+    for key in (*"abcdef", *keys):
+        (tmp_path / name_of(key)).write_bytes(sealed(key, b"value", 60.0))
+    engine._steps._clock = clock
+    assert result(engine.drop(["a", *keys[:5]])) == 6
+    assert {name_of(key) for key in keys[5:]} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_an_async_engine_serves_one_loop_after_the_other_and_threads(rclone_server, url):

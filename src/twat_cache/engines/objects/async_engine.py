@@ -11,7 +11,7 @@ from ...errors import EngineClosedError
 from .engine import TIMEOUT, ObjectStoreEngine, capabilities_of
 from .lifecycle import lifecycle_rule
 from .place import Place, place_of
-from .requests import listed_async
+from .requests import Batch, listed_async
 from .steps import ObjectSteps
 
 if TYPE_CHECKING:
@@ -136,18 +136,18 @@ class AsyncObjectStoreEngine:
         if free is None:
             free = self._free.setdefault(loop, asyncio.Semaphore(self._place.pool_size))
         if len(requests) == 1:
-            return [await _asked(requests[0], free)]
-        tasks = (_asked(request, free) for request in requests)
-        answers = await asyncio.gather(*tasks, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+            async with free:
+                return [await requests[0].arun()]
+        batch = Batch()
+
+        async def asked(request: Request) -> Any:
+            async with free:
+                return await batch.arun(request)
+
+        answers = await asyncio.gather(*map(asked, requests), return_exceptions=True)
+        for error in batch.errors:
+            raise error
         return answers
-
-
-async def _asked(request: Request, free: Semaphore) -> Any:
-    async with free:
-        return await request.arun()
 
 
 ObjectStoreEngine.awaited = AsyncObjectStoreEngine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from ...engine_types import Bytes, Capabilities, Clock
@@ -11,7 +11,7 @@ from ...errors import EngineClosedError
 from ..forks import ForkSafeLock
 from .lifecycle import lifecycle_rule
 from .place import Place, place_of
-from .requests import listed
+from .requests import Batch, listed
 from .steps import ObjectSteps
 
 if TYPE_CHECKING:
@@ -162,18 +162,19 @@ class ObjectStoreEngine:
     def _asked(self, requests: Sequence[Request]) -> list[Any]:
         if len(requests) < 2:
             return [request.run() for request in requests]
+        batch = Batch()
         with self._lock:
             self._check()
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._place.pool_size, "twat_cache")
             try:
-                futures = [self._threads.submit(request.run) for request in requests]
+                futures = [self._threads.submit(batch.run, request) for request in requests]
             except RuntimeError:  # the interpreter ends, and no thread begins any more
                 futures = []
         if not futures:
             return [request.run() for request in requests]
-        errors = [future.exception() for future in futures]
-        for error in filter(None, errors):
+        wait(futures)
+        for error in batch.errors:
             raise error
         return [future.result() for future in futures]
 

@@ -100,6 +100,8 @@ class Place:
         ]
         endpoint = config.get("endpoint") or config.get("base_url") or _endpoint(scheme)
         self.endpoint = str(endpoint or "")
+        who, at, _ = self.endpoint.rpartition("@")
+        self.secrets += [who.partition("//")[2] + at] * bool(at)
         self.store = self._opened(dict(config))
 
     def __repr__(self) -> str:

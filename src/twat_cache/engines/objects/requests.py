@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import obstore
 
 from ...errors import EngineError
-from .trouble import failure, has_no_parts, is_absent, is_refused, is_unsupported
+from .trouble import failure, has_no_parts, is_absent, is_foreign, is_refused, is_unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-__all__ = ["Found", "Read", "Remove", "Request", "Write", "listed", "listed_async"]
+__all__ = [
+    "Batch",
+    "Found",
+    "Greet",
+    "Read",
+    "Remove",
+    "Request",
+    "Write",
+    "listed",
+    "listed_async",
+]
 
 _used = False
 _is_lost = False
@@ -97,6 +107,17 @@ class Read(Request):
         raise failure(error, self._place)
 
 
+class Greet(Read):
+    """Asks for what isn't there, and whether who says so is an object store."""
+
+    __slots__ = ()
+
+    def _is_to_be_asked_again(self, error: Exception) -> bool:
+        if self._place.scheme == "s3" and is_absent(error) and is_foreign(error):
+            raise failure(error, self._place)
+        return super()._is_to_be_asked_again(error)
+
+
 class Write(Request):
     """Puts an object; False if it was to be put on a condition that isn't so.
 
@@ -143,7 +164,10 @@ class Write(Request):
 
 
 class Remove(Request):
-    """Deletes objects, a thousand with each request; those that aren't there are no error."""
+    """Deletes objects, a thousand with each request; tells whether it came to the last of them.
+
+    Some stores call it an error that one isn't there, and the library leaves it at that.
+    """
 
     __slots__ = ("_names",)
 
@@ -151,25 +175,55 @@ class Remove(Request):
         super().__init__(place)
         self._names = list(names)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Asks, and waits."""
         _begin()
         try:
             obstore.delete(self._place.store, self._names)
         except Exception as error:
-            self._told(error)
+            return self._told(error)
+        return True
 
-    async def arun(self) -> None:
+    async def arun(self) -> bool:
         """Asks, and awaits."""
         _begin()
         try:
             await obstore.delete_async(self._place.store, self._names)
         except Exception as error:
-            self._told(error)
+            return self._told(error)
+        return True
 
-    def _told(self, error: Exception) -> None:
+    def _told(self, error: Exception) -> bool:
         if not is_absent(error):
             raise failure(error, self._place)
+        return len(self._names) == 1
+
+
+class Batch:
+    """Requests of which the rest isn't made after one has failed, lest each waits in its turn.
+
+    Attributes:
+        errors: What failed.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+    def run(self, request: Request) -> Any:
+        """The answer; None for those that aren't made."""
+        try:
+            return None if self.errors else request.run()
+        except BaseException as error:
+            self.errors.append(error)
+            return None
+
+    async def arun(self, request: Request) -> Any:
+        """The same, awaited."""
+        try:
+            return None if self.errors else await request.arun()
+        except BaseException as error:
+            self.errors.append(error)
+            raise
 
 
 def listed(place: Place) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from typing import Any
 from ...errors import EngineError
 from ..forks import ForkSafeLock
 from .envelope import HEAD, encoded, head_of, key_in, key_of, length_of, name_of, sealed
-from .requests import Read, Remove, Write
+from .requests import Greet, Read, Remove, Write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ class ObjectSteps:
             live = [name for name in there if self._left(found[name], names[name]) is not None]
             counted = self._dropping.count(live)
             if there:
-                yield [Remove(self.place, there)]
+                (are_gone,) = yield [Remove(self.place, there)]
+                if not are_gone:  # somebody else has just dropped one of them
+                    yield [Remove(self.place, [name]) for name in there]
             return counted
         finally:
             self._dropping.leave(names)
@@ -182,7 +184,7 @@ class ObjectSteps:
 
     def ping(self) -> Steps[None]:
         """Asks for an object that isn't there, which needs the bucket and the right keys."""
-        yield [Read(self.place, "ping")]
+        yield [Greet(self.place, "ping")]
 
     def _key_of(self, name: str, found: Found | None) -> Steps[str | None]:
         head = None if found is None else head_of(found.content)

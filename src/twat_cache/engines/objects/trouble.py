@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .place import Place
 
-__all__ = ["failure", "has_no_parts", "is_absent", "is_refused", "is_unsupported"]
+__all__ = ["failure", "has_no_parts", "is_absent", "is_foreign", "is_refused", "is_unsupported"]
 
 _CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
 _STATUS = re.compile(r"(?:status code|response|status): (\d{3})\b")
@@ -33,7 +33,9 @@ _NAMES = re.compile(r'https?://\S+|"[^"\n]*"|(?:location|path) \S+')
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _TLS = ("certificate", "InvalidContentType", "InvalidMessage", "AlertReceived", "CorruptMessage")
 _METADATA = ("://169.254.169.254/", "://metadata.google")
-_TRANSIENT = frozenset({"408", "429", "500", "502", "503", "504"})
+_TRANSIENT = frozenset({"408", "409", "429", "500", "502", "503", "504"})
+_SLOW = frozenset({"RequestTimeout"})
+_EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
 
 
 def is_absent(error: Exception) -> bool:
@@ -42,6 +44,11 @@ def is_absent(error: Exception) -> bool:
     if isinstance(error, FileNotFoundError):
         return _code(text) not in _NO_BUCKET
     return _status(text) == "416"
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether an answer that something isn't there lacks the reason that a store gives."""
+    return not _code(str(error))
 
 
 def is_refused(error: Exception) -> bool:
@@ -83,10 +90,11 @@ def _understood(error: Exception, text: str, place: Place) -> EngineError:
             f"{place}: no keys were found; put them into the environment, give them as options, or"
             " skip_signature=True where none are needed"
         )
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or status in {"401", "403"}:
+    is_denied = isinstance(error, (PermissionDeniedError, UnauthenticatedError))
+    if is_denied or status in {"401", "403"} or code in _EXPIRED:
         return EngineError(f"{place}: the server refused the keys or what they may do ({said})")
     if kind is None:
-        if status in _TRANSIENT:
+        if status in _TRANSIENT or code in _SLOW:
             return EngineConnectionError(f"{place}: the server can't serve now ({said})")
         return EngineError(f"{place}: the server failed, or it is no object store ({said})")
     if kind[1] == "Timeout" or "TimedOut" in inner:
