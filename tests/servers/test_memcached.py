@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from contextlib import closing
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -513,6 +513,20 @@ def test_it_may_have_a_user_and_a_password(secret_server):
     with closing(MemcachedEngine.from_url(url)) as engine:
         engine.put({"key": b"1"}, None)
         assert engine.get(["key"]) == [b"1"]
+
+
+def test_a_name_that_is_not_looked_up_in_time_is_not_waited_for(servers, monkeypatch):
+    look_up, may_end = socket.getaddrinfo, Event()
+
+    def slowly(host, *args, **options):
+        may_end.wait(PATIENT)
+        return look_up("127.0.0.1", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    url = f"memcached://cache.example:{servers[0].port}?timeout=0.05"
+    with closing(MemcachedEngine.from_url(url)) as engine, pytest.raises(EngineTimeoutError):
+        engine.ping()
+    may_end.set()
 
 
 def test_a_server_that_wants_no_password_is_not_told_it(engine, servers):

@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from contextlib import closing, contextmanager, suppress
 from math import inf, nan
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,6 +263,24 @@ def test_what_accepts_and_never_answers_takes_no_longer_than_the_timeout(call):
             with pytest.raises(EngineTimeoutError, match=f"{hole}.*timeout=0.05"):
                 call(url, "get", ["key"], timeout=0.05)
             assert time.monotonic() - start < 0.05 + PATIENT
+
+
+def test_a_name_that_is_not_looked_up_in_time_is_not_waited_for(call, redis_server, monkeypatch):
+    look_up, may_end = socket.getaddrinfo, Event()
+
+    def slowly(host, *args, **options):
+        may_end.wait(PATIENT)
+        return look_up("127.0.0.1", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    for scheme in ("redis", "rediss"):
+        with pytest.raises(EngineTimeoutError):
+            call(f"{scheme}://cache.example:{redis_server.port}", "ping", timeout=0.05)
+    may_end.set()
+
+
+def test_a_host_is_found_by_its_name(call, redis_server):
+    call(f"redis://localhost:{redis_server.port}", "ping", timeout=PATIENT)
 
 
 def test_a_server_that_falls_silent_and_comes_back(redis_server):

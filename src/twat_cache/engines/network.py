@@ -8,14 +8,27 @@ read wrongly because one of them holds a character that had to be percent-encode
 
 from __future__ import annotations
 
+import socket
+from ipaddress import ip_address
 from operator import index
-from typing import Any, NamedTuple
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from ..errors import ConfigurationError, refused
 from .address import options_of
 
-__all__ = ["POOL_SIZE", "TIMEOUT", "Address", "Node", "address_of", "patience", "pool_bound"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "POOL_SIZE", "TIMEOUT", "Address", "Node", "address_of", "in_time", "is_name", "look_up",
+    "patience", "pool_bound",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 TIMEOUT = 0.24
 """Seconds that one operation may take, if nothing else is said.
@@ -117,6 +130,69 @@ def pool_bound(pool_size: int | str) -> int:
     if isinstance(pool_size, bool) or number < 1:
         raise refused("pool_size", pool_size, "an int from 1 on")
     return number
+
+
+def is_name(host: str) -> bool:
+    """Whether a host has to be looked up."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def look_up(host: str, port: int | str) -> list[str]:
+    """The addresses of a host; blocks for as long as the resolver likes."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] = type) -> T:
+    """What the work comes to, which a thread of its own does.
+
+    It is for what can't be told to hurry, such as the system's resolver.
+
+    Args:
+        work: What blocks.
+        seconds: How long to wait for it.
+        undo: What is done with an outcome that comes later.
+
+    Raises:
+        TimeoutError: It isn't done in time.
+    """
+    outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    wanted = [True]  # taken by who is quicker: who does it, or who waits no longer
+
+    def errand() -> None:
+        found, failure = None, None
+        try:
+            found = work()
+        except BaseException as error:
+            failure = error
+        try:
+            wanted.pop()
+        except IndexError:
+            if failure is None:
+                undo(found)  # type: ignore[arg-type]
+        else:
+            outcome.put((found, failure))
+
+    try:
+        Thread(target=errand, name="twat_cache-connecting", daemon=True).start()
+    except RuntimeError:  # the interpreter ends
+        return work()
+    try:
+        found, failure = outcome.get(timeout=max(0.0, seconds))
+    except Empty:
+        try:
+            wanted.pop()
+        except IndexError:  # it is done at this very moment
+            found, failure = outcome.get()
+        else:
+            raise TimeoutError from None
+    if failure is not None:
+        raise failure
+    return found  # type: ignore[no-any-return]
 
 
 def _node(scheme: str, text: str, port: int) -> Node:

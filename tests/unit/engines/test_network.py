@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 from twat_cache import ConfigurationError
 from twat_cache.engines.address import parted
-from twat_cache.engines.network import Node, address_of, patience, pool_bound
+from twat_cache.engines.network import (
+    Node,
+    address_of,
+    in_time,
+    is_name,
+    patience,
+    pool_bound,
+)
 
 KNOWN = frozenset({"timeout", "pool_size"})
 SECRET = "s3cr3t"
@@ -87,3 +96,29 @@ def test_options_are_taken_out_of_a_url_and_all_else_stays_as_it_is():
     assert parted("x://host?mine=1", {"mine"}) == ("x://host", {"mine": "1"})
     with pytest.raises(ConfigurationError, match="mine= is given more than once"):
         parted("x://host?mine=1&mine=2", {"mine"})
+
+
+def test_a_name_has_to_be_looked_up_and_an_address_has_not():
+    assert [is_name(host) for host in ("localhost", "one.example", "127.0.0.1", "::1")] == [
+        *(True, True, False, False)
+    ]
+
+
+def test_work_that_is_done_in_time_gives_what_it_comes_to():
+    assert in_time(lambda: 7, 10.0) == 7
+    with pytest.raises(ZeroDivisionError):
+        in_time(lambda: 1 // 0, 10.0)
+
+
+def test_what_comes_too_late_is_undone():
+    may_end, undone = Event(), Event()
+
+    def work():
+        may_end.wait(10.0)
+        return undone
+
+    with pytest.raises(TimeoutError):
+        in_time(work, 0.01, Event.set)
+    assert not undone.is_set()
+    may_end.set()
+    assert undone.wait(10.0)

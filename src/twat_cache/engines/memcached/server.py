@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import ssl
 from collections import deque
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from ...errors import (
     EngineTimeoutError,
 )
 from ..forks import ForkSafeLock, living
+from ..network import in_time, is_name, look_up
 from .connection import (
     Connection,
     MemcacheClientError,
@@ -35,6 +36,7 @@ from .connection import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from ..network import Node
@@ -185,9 +187,10 @@ class Server:
         failure = OSError("the name has no address")
         try:
             host, port = self.node
-            for *_, place in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+            look = partial(look_up, host, port)
+            for address in in_time(look, deadline - monotonic()) if is_name(host) else [host]:
                 try:
-                    return self._greet((str(place[0]), port), deadline)
+                    return self._greet((address, port), deadline)
                 except OSError as error:
                     failure = error
             raise failure

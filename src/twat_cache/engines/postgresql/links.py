@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from queue import Empty, SimpleQueue
-from threading import Condition, Thread
+from threading import Condition
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..network import in_time, look_up
 from .drivers import arun, run
 from .library import errors
 from .link import Link, connect
-from .place import look_up
 
 if TYPE_CHECKING:
     from .place import Place
@@ -243,26 +242,12 @@ def _looked_up(names: list[tuple[str, str]], deadline: float) -> list[list[str]]
     """The addresses of hosts, in time: the system's resolver can't be told to hurry."""
     if not names:
         return []
-    answers: SimpleQueue[Any] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put([look_up(*name) for name in names])
-        except OSError as error:
-            answers.put(error)
-
     try:
-        Thread(target=work, name="twat_cache-resolver", daemon=True).start()
-    except RuntimeError:  # the interpreter ends
-        work()
-    try:
-        found = answers.get(timeout=max(0.0, deadline - monotonic()))
-    except Empty:
-        raise TimeoutError from None
-    if isinstance(found, OSError):
-        raise _unknown(found) from found
-    addresses: list[list[str]] = found
-    return addresses
+        return in_time(lambda: [look_up(*name) for name in names], deadline - monotonic())
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise _unknown(error) from error
 
 
 async def _alooked_up(host: str, port: str, deadline: float) -> list[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ...errors import ConfigurationError, EngineConnectionError, refused
+from ..network import is_name
 from .library import conninfo_to_dict, errors, make_conninfo, pq
 from .statements import SETTINGS
 
@@ -149,12 +148,6 @@ def identifier(option: str, name: str) -> str:
     return name
 
 
-def look_up(host: str, port: str) -> list[str]:
-    """The addresses of a host; blocks for as long as the resolver likes."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
 def _parsed(url: str) -> dict[str, Any]:
     try:
         return dict(conninfo_to_dict(url))
@@ -193,10 +186,4 @@ def _hosts(hosts: list[str], ports: list[str], addresses: list[str]) -> list[tup
 
 def _is_name(host: str, address: str) -> bool:
     """Whether it is a host's name, no address and no folder of sockets."""
-    if address or not host or host.startswith(("/", "@")):
-        return False
-    try:
-        ip_address(host)
-    except ValueError:
-        return True
-    return False
+    return bool(host) and not address and not host.startswith(("/", "@")) and is_name(host)

@@ -12,6 +12,7 @@ is tried again.
 
 from __future__ import annotations
 
+import socket
 from inspect import signature
 from typing import Any
 
@@ -23,8 +24,21 @@ from redis.retry import Retry
 
 from ...errors import ConfigurationError, refused
 from ..address import flag
-from ..network import POOL_SIZE, TIMEOUT, Node, address_of, patience, pool_bound
+from ..network import (
+    POOL_SIZE,
+    TIMEOUT,
+    Node,
+    address_of,
+    in_time,
+    is_name,
+    patience,
+    pool_bound,
+)
 from .failures import NoCredentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Place", "place_at", "place_of"]
 
@@ -67,6 +81,30 @@ _NAMELESS = (
 """A connection that doesn't tell the library's name, which would be two more trips."""
 
 
+class _Prompt:
+    """Takes no more than the time for connecting, however long the resolver does.
+
+    That holds for all addresses of the host together, and for the handshake of TLS.
+    """
+
+    host: Any
+    socket_connect_timeout: Any
+
+    def _connect(self) -> socket.socket:
+        connect: Callable[[], socket.socket] = super()._connect  # type: ignore[misc]
+        if not is_name(self.host):
+            return connect()
+        return in_time(connect, self.socket_connect_timeout, socket.socket.close)
+
+
+class _Connection(_Prompt, redis.Connection):
+    pass
+
+
+class _SSLConnection(_Prompt, redis.SSLConnection):
+    pass
+
+
 class _Abrupt:
     """Ends at once: in good order, TLS would wait for a server that may be silent."""
 
@@ -91,9 +129,9 @@ class _AsyncUnixConnection(_Abrupt, redis.asyncio.UnixDomainSocketConnection):
 
 
 _KINDS: dict[tuple[str, bool], Any] = {
-    ("plain", False): redis.Connection,
+    ("plain", False): _Connection,
     ("plain", True): _AsyncConnection,
-    ("tls", False): redis.SSLConnection,
+    ("tls", False): _SSLConnection,
     ("tls", True): _AsyncSSLConnection,
     ("unix", False): redis.UnixDomainSocketConnection,
     ("unix", True): _AsyncUnixConnection,
