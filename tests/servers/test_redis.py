@@ -630,9 +630,27 @@ def test_a_call_that_is_cancelled_leaves_no_answer_behind(redis_server):
     asyncio.run(work())
 
 
+def test_a_call_that_is_cancelled_before_it_asks_costs_no_connection(redis_server, monkeypatch):
+    monkeypatch.setattr("twat_cache.engines.redis.async_lines._RESTED", -1.0)  # all look first
+
+    async def work():
+        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=PATIENT, pool_size=1)
+        await engine.put({"a": b"a"}, None)
+        for steps in range(4):
+            task = asyncio.ensure_future(engine.get(["a"]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert await engine.get(["a"]) == [b"a"]
+        await engine.close()
+
+    asyncio.run(work())
+
+
 def test_a_call_that_is_cancelled_costs_no_connection(redis_server):
     async def work():
-        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=PATIENT)
+        engine = AsyncRedisEngine.from_url(redis_server.url, timeout=PATIENT, pool_size=2)
         await engine.put({"a": b"a" * 300_000}, None)
         before = int(redis_server.info("stats")["total_connections_received"])
         for _ in range(30):

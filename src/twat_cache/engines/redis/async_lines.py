@@ -74,8 +74,12 @@ class AsyncPool:
             while self._idle:
                 link = self._idle.pop()
                 if link.since + _RESTED < asyncio.get_running_loop().time():
-                    for _ in range(2):  # for the loop to hear that the server hung up
-                        await asyncio.sleep(0)
+                    try:
+                        for _ in range(2):  # for the loop to hear that the server hung up
+                            await asyncio.sleep(0)
+                    except BaseException:
+                        self._back(link, None)
+                        raise
                 if not link.is_closed:
                     return link
             if len(self._all) + self._coming < self._size:
