@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("pymemcache")
-from twat_cache.engines.memcached.replies import values
+from twat_cache.engines.memcached.replies import all_values, values
 
 VALUES = {b"a": b"", b"b": b"\r\nEND\r\n", b"c": b"VALUE d 0 1\r\nx\r\n", b"#d": bytes(100)}
 ANSWER = b"".join(b"VALUE %b 0 %d\r\n%b\r\n" % (k, len(v), v) for k, v in VALUES.items())
@@ -22,7 +22,8 @@ def refuse(line):
 def read(*parts):
     """The values, and whether all parts were taken."""
     coming = iter(parts)
-    return values(lambda: next(coming), refuse), next(coming, None) is None
+    found = values(next(coming), lambda: next(coming), refuse)
+    return found, next(coming, None) is None
 
 
 def test_an_answer_may_be_cut_anywhere():
@@ -71,3 +72,56 @@ def test_what_comes_behind_the_end_is_refused():
 def test_a_line_that_never_ends_is_refused():
     with pytest.raises(Refused):
         read(*[b"x" * 1000] * 4)
+
+
+def answer(found, end=b"END\r\n"):
+    lines = [b"VALUE %b 0 %d\r\n%b\r\n" % (k, len(v), v) for k, v in found.items()]
+    return b"".join([*lines, end])
+
+
+def test_an_answer_with_all_values_is_read_at_once():
+    found = {b"a": b"1", b"#d": bytes(100), b"c": b""}
+    assert all_values(answer(found), [*found]) == [*found.values()]
+    assert all_values(answer({b"a": b"1"}), [b"a"]) == [b"1"]
+    assert all_values(answer({b"a": b"1"})[:-2], [b"a"]) is None
+
+
+VICTIM = {b"a": b"1\r\nVALUE b 0 1\r\n2", b"b": b"3"}
+
+
+@pytest.mark.parametrize(
+    ("found", "names"),
+    [
+        (VICTIM, [b"a", b"b"]),
+        (VICTIM, [b"a", b"b", b"c"]),
+        ({b"a": VICTIM[b"a"]}, [b"a", b"b"]),  # whose second value would be of its first
+        ({b"a": b"1"}, [b"a", b"b"]),
+        ({b"a": b"1", b"b": b"2"}, [b"b", b"a"]),
+        ({b"a": b"\r\n"}, [b"a", b"b"]),
+        ({b"a": b"x\r\n"}, [b"a"]),
+        ({b"a": bytes(5000)}, [b"a"]),
+        ({}, [b"a"]),
+    ],
+)
+def test_any_other_answer_is_left_to_who_takes_a_closer_look(found, names):
+    whole = answer(found)
+    assert all_values(whole, names) is None
+    for at in range(1, len(whole)):
+        assert all_values(whole[:at], names) is None
+    assert read(whole) == (found, True)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"VALUE a 1 1\r\nx\r\nEND\r\n",
+        b"VALUE a 0 1 7\r\nx\r\nEND\r\n",
+        b"VALUE a 0 2\r\nx\r\nEND\r\n",
+        b"VALUE a 0 1\r\nx\r\nEND\r\nEND\r\n",
+        b"VALUE a 0 1\r\nx\r\nERROR\r\n",
+        b"VALUE a 0 1\r\nx\r\nEND\r\nx",
+        b"SERVER_ERROR\r\nx\r\nEND\r\n",
+    ],
+)
+def test_what_is_not_quite_an_answer_is_left_too(whole):
+    assert all_values(whole, [b"a"]) is None

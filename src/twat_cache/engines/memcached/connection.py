@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from ...errors import EngineNotAvailableError
-from .replies import values
+from .replies import all_values, values
 
 try:
     from pymemcache.client.base import Client, _readline
@@ -55,16 +55,18 @@ class Connection(Client):  # type: ignore[misc]
         )
         self.deadline = 0.0
 
-    def fetch(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values that are there."""
-        if len(names) <= _KEYS:
-            self.sock.sendall(b"get %b\r\n" % b" ".join(names))
-            return values(self._receive, self._refuse)
-        found: dict[bytes, bytes] = {}
-        for start in range(0, len(names), _KEYS):
-            self.bound()
-            found.update(self.fetch(names[start : start + _KEYS]))
-        return found
+    def fetch(self, names: Sequence[bytes]) -> list[Any]:
+        """The values, in the order of their names; None for what isn't there."""
+        if len(names) > _KEYS:
+            parts = [names[start : start + _KEYS] for start in range(0, len(names), _KEYS)]
+            return [value for part in parts for value in self.fetch(part)]
+        self.bound()
+        self.sock.sendall(b"get %b\r\n" % b" ".join(names))
+        data = self._receive()
+        found = all_values(data, names)
+        if found is not None:
+            return found
+        return [*map(values(data, self._receive, self._refuse).get, names)]
 
     def pipeline(self, name: bytes, commands: Sequence[bytes]) -> list[bytes]:
         """The answers to commands that are sent one after the other without waiting.
@@ -83,6 +85,12 @@ class Connection(Client):  # type: ignore[misc]
                 self._raise_errors(line, name)
                 answers.append(line)
         return answers
+
+    def version(self) -> bytes:
+        """What it says that it is."""
+        self.bound()
+        said: bytes = super().version()
+        return said
 
     def bound(self) -> None:
         """Lets the next step take what is left of the time, or a hundredth less."""

@@ -9,6 +9,7 @@ them meanwhile, old values would be found when the first is back.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import time
 from hashlib import blake2b
@@ -36,7 +37,10 @@ __all__ = ["MemcachedEngine"]
 
 _PORT = 11211
 _LONGEST = 250  # bytes of a name
-_DIGESTED = "#"
+_is_name = re.compile(rf"[!\"$-~][!-~]{{0,{_LONGEST - 1}}}").fullmatch  # no "#": see `_name`
+_MOST_DIGESTED = 1_000
+_digested: dict[str, bytes] = {}
+"""Those that were made lately: names of tokens are among them, which each hit needs."""
 _RELATIVE = 60 * 60 * 24 * 30  # a server takes more seconds than this for a date
 _LAST = (1 << 31) - 1
 _GONE = b"-1"
@@ -120,14 +124,14 @@ class MemcachedEngine:
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; None for those of a server that is away, if others are there."""
-        names = [_name(key) for key in keys]
+        names = [*map(_name, keys)]
         if self._only is not None and names:
             self._check()
-            return [*map(self._only.call(Connection.fetch, names).get, names)]
-        found: dict[bytes, bytes] = {}
+            return self._only.call(Connection.fetch, names)
+        found: dict[bytes, Any] = {}
         for server, its in self._grouped(dict.fromkeys(names)):
             try:
-                found.update(server.call(Connection.fetch, its))
+                found.update(zip(its, server.call(Connection.fetch, its), strict=True))
             except (EngineConnectionError, EngineTimeoutError):
                 if not self._others_serve(server):
                     raise
@@ -366,16 +370,18 @@ def _stored(answer: bytes) -> bool:
 
 def _name(key: str) -> bytes:
     """The key as memcached takes it: as it is, or its digest, which no other key is."""
-    if (
-        key.isascii()
-        and key.isprintable()
-        and 0 < len(key) <= _LONGEST
-        and " " not in key
-        and key[0] != _DIGESTED
-    ):
+    name = _digested.get(key)
+    if name is not None:
+        return name
+    if _is_name(key):
         return key.encode("ascii")
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
-    return (_DIGESTED + digest).encode("ascii")
+    name = b"#" + digest.encode("ascii")
+    if len(key) <= _LONGEST:
+        if len(_digested) >= _MOST_DIGESTED:
+            _digested.clear()
+        _digested[key] = name
+    return name
 
 
 def _login(user: str | None, password: str | None) -> str | None:

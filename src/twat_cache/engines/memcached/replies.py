@@ -8,26 +8,48 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     Receive = Callable[[], bytes]
     """Gives the next bytes that come, one at least; it raises if none do."""
 
-__all__ = ["values"]
+__all__ = ["all_values", "values"]
 
 _LONGEST_LINE = 2048
+_SHORT = 4096
+_END = [b"END", b""]
 
 
-def values(receive: Receive, refuse: Callable[[bytes], NoReturn]) -> dict[bytes, bytes]:
+def all_values(data: bytes, names: Sequence[bytes]) -> list[bytes] | None:
+    """The values in the order of their names, of a short answer that has come and has them all.
+
+    That is what a hit gets, and this takes half of the time of `values`. None may be anything else.
+    """
+    if len(data) > _SHORT:
+        return None
+    lines = data.split(b"\r\n")
+    found = lines[1:-2:2]
+    if len(lines) != 2 * len(names) + 2 or lines[-2:] != _END:
+        return None
+    for name, line, value in zip(names, lines[::2], found):  # noqa: B905 - one line is left
+        if line != b"VALUE %b 0 %d" % (name, len(value)):  # or it ends where another value goes on
+            return None
+    return found
+
+
+def values(
+    data: bytes, receive: Receive, refuse: Callable[[bytes], NoReturn]
+) -> dict[bytes, bytes]:
     """The values by their names, of those that are there.
 
     Args:
-        receive: Where the answer comes from, and nothing behind it.
+        data: What has come of the answer.
+        receive: Where the rest comes from, and nothing behind it.
         refuse: Raises the error that a line tells of, or that it tells of nothing known.
     """
     found: dict[bytes, bytes] = {}
-    data, start = receive(), 0
+    start = 0
     while True:
         end = data.find(b"\r\n", start)
         if end < 0:

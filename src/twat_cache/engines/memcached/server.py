@@ -121,7 +121,6 @@ class Server:
             except IndexError:
                 connection = self._connect(deadline)
             connection.deadline = deadline
-            connection.bound()
             if self._due:
                 self._settle(connection)
             result = work(connection, *args)
@@ -216,7 +215,6 @@ class Server:
         connection.deadline = deadline
         self._made.add(connection)
         try:
-            connection.bound()
             try:
                 connection.version()
             except MemcacheClientError:
@@ -225,7 +223,6 @@ class Server:
                 # Only who wants a password takes it for one; others would keep it as a value.
                 connection.bound()
                 connection.set("login", self._login.encode("utf-8"))
-                connection.bound()
                 connection.version()
             if self.limit is None:
                 connection.bound()
