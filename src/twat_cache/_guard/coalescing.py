@@ -56,12 +56,12 @@ class _Passing:
 class _Waiting:
     """A thread that waits while another's get is on its way."""
 
-    __slots__ = ("crew", "error", "event", "keys", "trip", "values")
+    __slots__ = ("crew", "error", "event", "free", "keys", "values")
 
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = keys
         self.event = Event()
-        self.trip: object = None  # that it is sent on, to get for its crew, too
+        self.free: list[None] | None = None  # if it is its turn, to get for its crew, too
         self.crew: list[_Waiting] = []
         self.values: Values = []
         self.error: BaseException | None = None
@@ -73,6 +73,10 @@ class CoalescingEngine(_Passing):
     Nobody waits for long: after ten milliseconds a thread goes by itself, and so does one that
     comes while a trip takes longer, or that is in the middle of a get already (a destructor, a
     signal's handler). Who is interrupted while on the way or waiting lets another one go.
+
+    Who finds nobody on the way takes no lock: to go is to take what is in a list, and to be back is
+    to put it there again. Who begins to wait looks into the list then, and who is back looks for
+    those who wait, so nobody is overlooked.
     """
 
     def __init__(self, engine: Any) -> None:
@@ -83,31 +87,56 @@ class CoalescingEngine(_Passing):
 
     def begin_anew(self) -> None:
         """In a forked child nobody is on the way, and nobody waits."""
-        self._trip: object = None  # the one on its way
+        self._free: list[None] = [None]  # empty while somebody is on the way
         self._since = 0.0
-        self._here: set[int] = set()  # threads that are on the way or wait
+        self._alone = 0  # the thread that went last without having waited
+        self._here: set[int] = set()  # other threads that are on the way or wait
         self._waiting: list[_Waiting] = []
 
     def get(self, keys: Sequence[str]) -> Values:
         """The values, in the order of the keys."""
-        me, mine, trip = get_ident(), None, None
+        free = self._free
+        try:
+            free.pop()
+        except IndexError:
+            return self._get_behind(keys)
+        failure: EngineError | None = None
+        try:
+            self._alone, self._since = get_ident(), monotonic()
+            values: Values = self.guarded.get(keys)
+        except EngineError as error:
+            failure = error
+            raise
+        else:
+            return values
+        finally:
+            self._return(free, failure)
+
+    def _get_behind(self, keys: Sequence[str]) -> Values:
+        """Gets while another is on the way."""
+        me, mine = get_ident(), None
         with self._lock:
-            now = monotonic()
-            if me in self._here:
-                pass
-            elif self._trip is None or now - self._since > _LOST:
-                trip = self._trip = object()
+            free, now = self._free, monotonic()
+            is_lost = now - self._since > _LOST
+            if me == self._alone or me in self._here:
+                is_lost = False
+            elif is_lost:
+                free = self._free = []
                 self._since = now
                 self._here.add(me)
             elif now - self._since < _LONG:
                 mine = _Waiting(keys)
                 self._waiting.append(mine)
                 self._here.add(me)
-        if trip is None and mine is None:
+        if mine is None and not is_lost:
             values: Values = self.guarded.get(keys)
             return values
         try:
-            return self._fetch(trip, [], keys) if mine is None else self._wait(mine)
+            if mine is None:
+                return self._fetch(free, [], keys)
+            if _takes(free):
+                self._send_next(free, None)
+            return self._wait(mine)
         finally:
             self._here.discard(me)
 
@@ -128,16 +157,16 @@ class CoalescingEngine(_Passing):
                 if mine in self._waiting:
                     self._waiting.remove(mine)
                 self._waiting[:0] = mine.crew
-            if mine.trip is not None:
-                self._send_next(mine.trip, None)
+            if mine.free is not None:
+                self._send_next(mine.free, None)
             raise
-        if mine.trip is not None:
-            return self._fetch(mine.trip, mine.crew, mine.keys)
+        if mine.free is not None:
+            return self._fetch(mine.free, mine.crew, mine.keys)
         if mine.error is not None:
             raise mine.error
         return mine.values
 
-    def _fetch(self, trip: object, crew: list[_Waiting], keys: Sequence[str]) -> Values:
+    def _fetch(self, free: list[None], crew: list[_Waiting], keys: Sequence[str]) -> Values:
         """Gets for oneself and for the crew; then sends the next one."""
         failure: EngineError | None = None
         try:
@@ -164,14 +193,23 @@ class CoalescingEngine(_Passing):
         finally:
             for one in crew:
                 one.event.set()
-            self._send_next(trip, failure)
+            self._return(free, failure)
 
-    def _send_next(self, trip: object, failure: EngineError | None) -> None:
+    def _return(self, free: list[None], failure: EngineError | None) -> None:
+        """Is back, and sends the next one if any wait."""
+        if not self._waiting:
+            free.append(None)
+            if not self._waiting or not _takes(free):
+                return
+        self._send_next(free, failure)
+
+    def _send_next(self, free: list[None], failure: EngineError | None) -> None:
+        """Lets one of those who wait go for them all, or tells them of the failure."""
         with self._lock:
-            if self._trip is not trip:  # another one has taken over
+            if self._free is not free:  # another one has taken over
                 return
             waiting, self._waiting = self._waiting, []
-            self._trip = first = None
+            self._alone, first = 0, None
             if waiting and not isinstance(failure, (EngineTimeoutError, EngineConnectionError)):
                 first, *others = waiting
                 many = len(first.keys)
@@ -179,14 +217,25 @@ class CoalescingEngine(_Passing):
                 for one in others:
                     many += len(one.keys)
                     (first.crew if many <= _MOST else self._waiting).append(one)
-                first.trip = self._trip = object()
+                first.free = free
                 self._since = monotonic()
+            else:
+                free.append(None)
         if first is not None:
             first.event.set()
             return
         for one in waiting:
             one.error = None if failure is None else twin(failure)
             one.event.set()
+
+
+def _takes(free: list[None]) -> bool:
+    """Whether nobody was on the way, so that one's caller is now."""
+    try:
+        free.pop()
+    except IndexError:
+        return False
+    return True
 
 
 _every: WeakSet[CoalescingEngine] = WeakSet()
