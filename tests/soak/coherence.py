@@ -2,136 +2,55 @@
 
     python -m tests.soak.coherence --seconds 60 [--way tracking] [--seed 7] [--plant deaf]
 
-Each process reads, writes, deletes and drops tags at random, all but the first through a proxy that
-cuts all connections now and then, for a moment or for longer. A read is *late* if its value was
-overwritten, deleted or dropped by something that began after the value was written and was
-acknowledged before the read began; as late as the time from the first such acknowledgement to the
-read. What was forgotten while the server couldn't be asked isn't in force before it can, and is
-left out. Told are the reads and the late ones, apart for those that had a cut shortly before, and
-how many reads asked the server.
+Each process reads, writes, deletes, drops tags and loads at random (see `near_worker`), all but the
+first through a proxy that cuts connections now and then, stalls, refuses and delays. A read is
+*late* if its value was overwritten, deleted or dropped by something that began after the value was
+written and was acknowledged before the read began; as late as the time from the first such
+acknowledgement to the read. What was forgotten while the server couldn't be asked is in force, and
+so acknowledged, when its circuit has closed again. In the end all that is left on the server is
+read, too: what was put there too late, and that nobody read, is as late as the end. Told are the
+reads and the late ones, apart for those that had a cut shortly before, and how many reads asked the
+server.
 
 It ends with 1 if a read was later than the bound, if one in a thousand was later than `PROMPT`
-while connected (unless it is `--untimed`), or if too little was done. With `--plant` the tables
-have an error on purpose: `deaf` ones aren't told of changes, `bold` ones answer for ever.
+while connected (unless it is `--untimed`), or if too little was done. With `--plant` the caches
+have an error on purpose: `deaf` ones aren't told of changes, `bold` ones answer for ever,
+`stubborn` ones keep what they computed, whatever was changed meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from bisect import bisect_left
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from tests.fixtures.servers.redis import Redis
-from tests.soak.history import DELETE, GET, INVALIDATE, NAMES, NOTHING, SET, Log, read_log
-from twat_cache import Cache, EngineError
-from twat_cache._coherence.coherence import Coherence
+from tests.soak import near_worker
+from tests.soak.history import GET, NOTHING, SET, Operation, read_log
+from twat_cache import open_engine
 from twat_cache.testing.chaos import ChaosProxy
 
-KEYS = 1000
-TAGS = 50
-THREADS = 2
 PROMPT = 0.05  # seconds
 STEP = 0.01  # seconds: a table's clock has steps, and a read takes its time
 SHADOW = 1.0  # seconds after a cut that count as cut
-LEAST = 5  # operations of each kind for each second
-KEYS_OF = {tag: [key for key in range(KEYS) if key % TAGS == tag] for tag in range(TAGS)}
+LEAST = 1  # operations of each kind for each second; where nobody minds the time, in all
+DONE = ["get", "set", "delete", "invalidate_tags"]
+DONE += [
+    f"{kind}: {what}"
+    for kind in ("loaded", "leased")
+    for what in ("get_or_load", "load", "delete", "load that was overtaken")
+]
+"""What there has to be enough of."""
 now = time.monotonic_ns
-
-
-def name_of(key: int) -> str:
-    return f"key{key}"
-
-
-# -- a process -------------------------------------------------------------------------------------
-
-
-def plant(error: str) -> None:
-    if error == "deaf":
-        Coherence.changed = lambda self, keys, *, by_hand: None
-    elif error == "bold":
-        alive = Coherence.alive_until
-        Coherence.alive_until = lambda self, moment: alive(self, now() + 10**12)
-        Coherence.emptied = lambda self: None
-
-
-def work(cache: Cache, log: Log, chance: Random, numbers, until: int) -> int:
-    """Does what chance says until then; gives how often the engine couldn't serve."""
-    failures = 0
-    circuit = cache._far.engine.circuit
-    while now() < until:
-        act = chance.random()
-        key = min(
-            int(chance.expovariate(20) * KEYS), KEYS - 1
-        )  # some are asked for much more often
-        begin = now()
-        try:
-            if act < 0.96:
-                number = cache.get(name_of(key), NOTHING)
-                log.note(GET, key, number, begin, now())
-            elif act < 0.985:
-                number = next(numbers)
-                cache.set(name_of(key), number, tags=[f"tag{key % TAGS}"])
-                log.note(SET, key, number, begin, now())
-            else:
-                kind, keys = DELETE, [key]
-                if act < 0.997:
-                    cache.delete(name_of(key))
-                else:
-                    kind, keys = INVALIDATE, KEYS_OF[key % TAGS]
-                    cache.invalidate_tags(f"tag{key % TAGS}")
-                if not (circuit.is_open or circuit.outbox):  # else it may be in force later
-                    end = now()
-                    for one in keys:
-                        log.note(kind, one, NOTHING, begin, end)
-        except EngineError:  # a change may be done or not: it is neither right nor wrong
-            failures += 1
-    return failures
-
-
-def worker(given: argparse.Namespace) -> int:
-    folder, me = given.worker[0], int(given.worker[1])
-    plant(given.plant)
-    terms = {"by": given.way, "bound": given.bound}
-    cache = Cache(["memory", given.url], coherence=terms, tag_ttl=given.bound, ttl=3600)
-    while not is_served(cache):
-        time.sleep(0.1)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    until = int(sys.stdin.readline()) + int(given.seconds * 1e9)
-    logs = [Log() for _ in range(THREADS)]
-    failures: list[int] = []
-
-    def run(lane: int) -> None:
-        numbers = iter(range(1 + me * THREADS + lane, sys.maxsize, given.processes * THREADS))
-        chance = Random(f"{given.seed} {me} {lane}")
-        failures.append(work(cache, logs[lane], chance, numbers, until))
-
-    threads = [threading.Thread(target=run, args=(lane,)) for lane in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for lane, log in enumerate(logs):
-        log.write(os.path.join(folder, f"{me}-{lane}.log"))
-    sys.stdout.write(f"{sum(failures)}\n")
-    cache.close()
-    return 0 if len(failures) == THREADS else 1
-
-
-def is_served(cache: Cache) -> bool:
-    try:
-        cache.get("first")
-    except EngineError:
-        return False
-    return True
 
 
 # -- the check -------------------------------------------------------------------------------------
@@ -181,29 +100,43 @@ def percentile(values: list[float], part: float) -> float:
 # -- the whole -------------------------------------------------------------------------------------
 
 
-def cut_at_random(
+def trouble(
     proxy: ChaosProxy, chance: Random, until: int, most: float, long: float
-) -> list[int]:
-    """Cuts all connections after so many seconds at most, again and again; gives the moments.
+) -> tuple[list[int], Counter[str]]:
+    """Cuts all connections, or worse, again and again; gives the moments, and how often what.
 
-    One in so many (0 to 1) is for long.
+    Args:
+        proxy: Where.
+        chance: By which.
+        until: The end.
+        most: The most seconds between two.
+        long: Which part of them is more than a cut, 0 to 1.
     """
-    cuts = []
+    cuts: list[int] = []
+    kinds: Counter[str] = Counter()
     while True:
         pause = chance.uniform(most / 4, most)
         if now() + pause * 1e9 > until:
-            return cuts
+            return cuts, kinds
         time.sleep(pause)
+        kind = chance.choice(["stall", "silence", "refuse"]) if chance.random() < long else "cut"
+        proxy.heal()
         cuts.append(now())
-        if chance.random() < long:
-            (proxy.stall if chance.random() < 0.5 else proxy.refuse)()
+        if kind == "refuse":
+            proxy.refuse()
+        elif kind != "cut":
+            proxy.stall()
+        if kind != "silence":  # else the connections stay, and say nothing
             proxy.cut()
+        if kind != "cut":
             time.sleep(chance.uniform(0.05, 0.5))
             cuts.append(now())
             proxy.heal()
-        else:
-            proxy.cut()
+        elif chance.random() < 0.5:
+            proxy.delay(chance.uniform(0.0005, 0.005))
+            kinds["delay"] += 1
         cuts.append(now())
+        kinds[kind] += 1
 
 
 def soak(given: argparse.Namespace, folder: str, server: Redis, proxy: ChaosProxy) -> int:
@@ -212,6 +145,10 @@ def soak(given: argparse.Namespace, folder: str, server: Redis, proxy: ChaosProx
                "--seed", given.seed, "--bound", str(given.bound)]  # fmt: skip
     urls = [f"redis://{proxy.address}/0"] * given.processes
     urls[0] = server.url
+    truth = near_worker.Truth(folder).numbers
+    for key in range(len(truth)):
+        truth[key] = -key - 1
+    operations = [Operation(SET, key, -key - 1, 0, 0) for key in range(len(truth))]
     running = [
         subprocess.Popen(
             [*command, "--url", url, "--worker", folder, str(me)],
@@ -228,22 +165,42 @@ def soak(given: argparse.Namespace, folder: str, server: Redis, proxy: ChaosProx
         process.stdin.write(f"{start}\n")
         process.stdin.flush()
     until = start + int(given.seconds * 1e9)
-    long = 1.0 if given.plant else 0.3
-    cuts = cut_at_random(proxy, Random(given.seed), until, min(4.0, given.seconds / 3), long)
+    long = 1.0 if given.plant else 0.5
+    most = min(4.0, given.seconds / 3)
+    cuts, troubles = trouble(proxy, Random(given.seed), until, most, long)
+    proxy.heal()
     said = [process.communicate(timeout=given.seconds + 120)[0] for process in running]
     asked = gets(server) - asked
     if any(process.returncode for process in running):
         say("a process failed")
         return 1
-    operations = [op for log in Path(folder).glob("*.log") for op in read_log(str(log))]
-    return told(given, operations, cuts, sum(map(int, said)), asked)
+    operations += [op for log in Path(folder).glob("*.log") for op in read_log(str(log))]
+    counts = sum((Counter(json.loads(text)) for text in said), troubles)
+    operations += at_rest(given, server.url)
+    return told(given, operations, cuts, counts, asked)
 
 
-def told(given: argparse.Namespace, operations, cuts: list[int], failures: int, asked: int) -> int:
+def at_rest(given: argparse.Namespace, url: str) -> list[Operation]:
+    """What is on the server when all has been over for so long as the bound, as reads."""
+    time.sleep(given.bound + 2 * STEP)
+    engine = open_engine(url)
+    found = []
+    for kind, cache in near_worker.stores(engine, {"by": given.way, "bound": given.bound}).items():
+        names = {near_worker.name_of(key): key for key in near_worker.KEYS[kind]}
+        begin = now()
+        values = cache.get_many(list(names))
+        found += [Operation(GET, names[name], values[name], begin, now()) for name in values]
+        cache.close()
+    engine.close()
+    return found
+
+
+def told(
+    given: argparse.Namespace, operations, cuts: list[int], counts: Counter[str], asked: int
+) -> int:
     found = lateness(operations, cuts)
-    kinds = {name: sum(op.kind == kind for op in operations) for kind, name in enumerate(NAMES)}
-    say("; ".join(f"{name}: {number}" for name, number in kinds.items()))
-    say(f"cuts: {len(cuts)}; refused: {failures}; commands that read at the server: {asked}")
+    say("; ".join(f"{name}: {number}" for name, number in sorted(counts.items())))
+    say(f"commands that read at the server: {asked}")
     wrong = []
     for name, values in (("connected", found.connected), ("cut", found.cut)):
         late = [value for value in values if value > 0]
@@ -256,7 +213,8 @@ def told(given: argparse.Namespace, operations, cuts: list[int], failures: int, 
         if is_slow or most > given.bound + STEP:
             wrong.append(name)
     say(f"{found.foreign} values of writes that were refused")
-    few = [name for name, number in kinds.items() if number < LEAST * given.seconds]
+    least = 1 if given.untimed else LEAST * given.seconds
+    few = [name for name in DONE if counts[name] < least]
     for name in wrong:
         say(f"wrong: reads were too late while {name}")
     if few or not cuts:
@@ -283,12 +241,12 @@ def main() -> int:
     parser.add_argument("--untimed", action="store_true")
     parser.add_argument("--way", choices=["tracking", "pubsub"], default="tracking")
     parser.add_argument("--seed", default=str(int.from_bytes(os.urandom(4), "big")))
-    parser.add_argument("--plant", choices=["", "deaf", "bold"], default="")
+    parser.add_argument("--plant", choices=["", "deaf", "bold", "stubborn"], default="")
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
-        return worker(given)
+        return near_worker.main(given)
     say(f"{given.way}, seed {given.seed}, {given.processes} processes, {given.seconds} s")
     server = Redis.launch()
     try:
