@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import socketserver
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from twat_cache.testing import ChaosProxy
+from twat_cache.testing import ChaosProxy, chaos
 from twat_cache.testing.fixtures import chaos_proxy  # noqa: F401
 
 pytestmark = pytest.mark.thread_unsafe(reason="counts threads and connections")
@@ -134,6 +135,21 @@ def test_it_counts_connections(proxy):
         assert (proxy.connections, proxy.accepted) == (2, 2)
     until(lambda: proxy.connections == 0)
     assert proxy.accepted == 2
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_what_is_held_back_can_be_cut_as_it_is_healed(turns):
+    async def main():
+        event = asyncio.Event()
+        held = asyncio.ensure_future(chaos._until(event, LONG))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        event.set()
+        for _ in range(turns):  # of the loop, in which it goes on
+            await asyncio.sleep(0)
+        return not held.cancel() or (await asyncio.wait([held]) and held.cancelled())
+
+    assert asyncio.run(main())
 
 
 def test_who_connects_while_no_server_listens_is_reset(proxy):
@@ -401,7 +417,7 @@ def test_a_forked_child_keeps_no_connection_of_it_open():
         import os, socket, sys, warnings
         sys.path[:0] = {sys.path!r}
         warnings.simplefilter("ignore")
-        from twat_cache.testing import ChaosProxy
+        from twat_cache.testing import ChaosProxy, chaos
 
         with socket.create_server(("127.0.0.1", 0)) as server:
             proxy = ChaosProxy(*server.getsockname())
