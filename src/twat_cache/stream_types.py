@@ -87,7 +87,10 @@ class Stream(Protocol):
         """From now on, once it is started, this one is told."""
 
     def leave(self, follower: Follower) -> None:
-        """From now on it isn't, if it was; without any the stream ends."""
+        """From now on it isn't, if it was; without any the stream ends.
+
+        So it does with the engine: when that is closed, nothing is told any more, nor changed here.
+        """
 
     def start(self) -> None:
         """Begins in the background; does nothing if it has begun."""

@@ -174,9 +174,10 @@ def test_caches_of_one_engine_tell_each_other(site, way):
 # -- one's own -------------------------------------------------------------------------------------
 
 
-def test_what_is_computed_here_is_not_read_again(site):
+@pytest.mark.parametrize("single_flight", [True, "process"])
+def test_what_is_computed_here_is_not_read_again(site, single_flight):
     loads = []
-    options = {"tags": lambda i: [f"item:{i}"], "ttl": 3600}
+    options = {"tags": lambda i: [f"item:{i}"], "ttl": 3600, "single_flight": single_flight}
     here = site.function(1, LONG, lambda i: loads.append(i), **options)
     there = site.function(2, LONG, lambda i: None, **options)
     for item in range(1, 20):
@@ -385,6 +386,43 @@ def test_a_stream_that_stalls_is_not_believed_beyond_its_bound(site):
         proxy.heal()
         until(lambda: site.is_near(lambda: f(1)))
         f.close()
+
+
+def test_a_long_bound_does_not_keep_a_short_one_from_another_connection(site):
+    with ChaosProxy(site.server.host, site.server.port) as proxy:
+        place = ["memory", site.tc.open_engine(f"redis://{proxy.address}/0?timeout=0.2")]
+        short, long = (
+            site.tc.ucache(place, coherence={"by": "tracking", "bound": bound})(lambda i: i)
+            for bound in (0.3, 300)
+        )
+        for f in (short, long):
+            until(lambda f=f: f(1) == 1 and f.table.valid_until)
+        proxy.stall()
+        until(lambda: not long.table.valid_until)  # the connection is given up
+        proxy.heal()
+        short.close(), long.close()
+        place[1].close()
+
+
+def test_when_an_engine_is_closed_caches_on_it_change_nothing(site, way):
+    engine = site.tc.open_engine(site.url(1))
+    cache = site.tc.Cache(["memory", engine], coherence=way)
+    cache.ping()
+    cache.set("a", 1)
+    engine.close()
+    for change in (
+        lambda: cache.set("a", 2),
+        lambda: cache.delete("a"),
+        lambda: cache.add("b", 2),
+        lambda: cache.invalidate_tags("t"),
+        cache.ping,
+    ):
+        with pytest.raises(site.tc.EngineClosedError):
+            change()
+    assert site.server.call("EXISTS", "::a", "::b") == 1
+    until(lambda: not following())
+    assert cache.get_or_load("a", lambda: 3) == 3
+    cache.close()
 
 
 def test_a_change_whose_maker_gave_up_waiting_is_told_when_the_server_is_back(site, way):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from time import monotonic_ns
 
 import pytest
@@ -242,6 +243,80 @@ def test_a_stream_that_cannot_begin_says_why(postgresql_server, channel):
             stream.check()
         stream.leave(follower)
         assert not follower.lives
+
+
+class Deaf:
+    """A proxy that passes on all but what the server says unasked, as a pool of transactions."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.sockets = []
+        self.threads = []
+        self._begin(self._accept)
+
+    @property
+    def port(self):
+        return self.listener.getsockname()[1]
+
+    def _begin(self, function, *args):
+        thread = threading.Thread(target=function, args=args)
+        self.threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.target)
+            self.sockets += [client, server]
+            self._begin(self._pass_on, client, server)
+            self._begin(self._tell, server, client)
+
+    def _pass_on(self, client, server):
+        with suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _tell(self, server, client):
+        with suppress(OSError), server.makefile("rb") as said:
+            while head := said.read(5):
+                data = said.read(int.from_bytes(head[1:], "big") - 4)
+                if head[:1] != b"A":  # a notification
+                    client.sendall(head + data)
+            client.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        for one in (self.listener, *self.sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_a_pool_that_passes_on_no_word_is_refused(postgresql_server, channel):
+    host, _, port = postgresql_server.address.rpartition(":")
+    with closing(Deaf((host, int(port)))) as pool:
+        url = postgresql_server.url.replace(postgresql_server.address, f"127.0.0.1:{pool.port}")
+        with closing(PostgresqlEngine(f"{url}?sslmode=disable", timeout=0.5)) as engine:
+            engine.ping()
+            stream = engine.stream("pubsub")
+            follower = Follower(channel)
+            stream.follow(follower)
+
+            def is_refused():
+                with pytest.raises(EngineError) as caught:
+                    stream.check()
+                return "session mode" in str(caught.value)
+
+            wait_until(is_refused, PATIENT, lambda: str(stream.refusal))
+            assert stream.is_refused
+            assert not follower.lives
+            stream.leave(follower)
 
 
 def test_who_left_is_told_nothing_and_may_come_back(streams, follow, channel):

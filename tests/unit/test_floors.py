@@ -107,6 +107,7 @@ NEEDS = {
     "engines.redis.pool": "redis",
     "engines.redis.routes": "redis",
     "engines.redis.stream": "hiredis",
+    "engines.redis.stream_thread": "hiredis",
     "engines.redis.streams": "hiredis",
     "engines.redis.wire": "hiredis",
 }

@@ -142,6 +142,10 @@ class _Coherent:
         *,
         is_computed: bool,
     ) -> Steps[bool]:
+        if expected is None and value is not None:  # which the stream can do without an echo
+            sent = self._stream.add(self._follower, key, value, ttl, by_hand=not is_computed)
+            if sent is not None:
+                return bool((yield sent))
         otherwise = ask(self.guarded, "swap", key, expected, value, ttl)
         return bool(
             (

@@ -100,7 +100,7 @@ class AsyncPostgresqlEngine(Settled):
     async def close(self) -> None:
         """Ends the connections of all loops; those in use, when their calls end."""
         with self._lock:
-            self._closed = True
+            self._close()
             every = list(self._loops.values())
             twin = self._blocking
         for links in every:

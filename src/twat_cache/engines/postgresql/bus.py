@@ -8,11 +8,12 @@ answered then.
 from __future__ import annotations
 
 from hashlib import blake2b
+from secrets import token_hex
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ...errors import ConfigurationError, EngineConnectionError
+from ...errors import ConfigurationError, EngineConnectionError, EngineError
 from .drivers import run
 from .library import errors
 from .link import Statement
@@ -20,7 +21,7 @@ from .links import ThreadLinks
 from .trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from socket import socket
 
     from .drivers import Talk
@@ -73,9 +74,13 @@ class PostgresqlBus:
         encoded = [payload.encode() for payload in payloads]
         if any(len(payload) > LONGEST or b"\0" in payload for payload in encoded):
             raise ConfigurationError(f"a payload may have {LONGEST} bytes, and no NUL")
+        self._notify(name, encoded, self._links.give)
 
+    def _notify(
+        self, name: bytes, payloads: Sequence[bytes], after: Callable[[Link], object]
+    ) -> None:
         def telling(link: Link) -> Talk[None]:
-            for payload in encoded:
+            for payload in payloads:
                 yield from link.ask(_NOTIFY, (name, payload))
 
         deadline = monotonic() + self.timeout
@@ -84,7 +89,7 @@ class PostgresqlBus:
             try:
                 run(telling(link), deadline)
             finally:
-                self._links.give(link)
+                after(link)
         except (TimeoutError, errors.Error) as error:
             raise told(error, self.place, "", self.timeout) from error
 
@@ -92,13 +97,36 @@ class PostgresqlBus:
         """Begins to listen, in no channel.
 
         Raises:
-            EngineError: The server can't be reached.
+            EngineError: The server can't be reached, or passes on nothing that is told.
         """
         self.hang_up()
         try:
             self._link = self._links.take(monotonic() + self.timeout)
         except (TimeoutError, errors.Error) as error:
             raise told(error, self.place, "", self.timeout) from error
+        self._prove()
+
+    def _prove(self) -> None:
+        """Makes sure that what another connection tells comes unasked.
+
+        Through a pool that has a connection to the server for each transaction it doesn't, though
+        all that is asked is answered.
+        """
+        channel = token_hex(16)
+        name = _name(channel)
+        self.listen([channel], self.timeout)
+        self._notify(name.encode(), [b""], self._links.end)
+        end = monotonic() + self.timeout
+        notes: list[Note] = []
+        while not notes and (left := end - monotonic()) > 0:
+            notes = self.wait(left)
+        if not notes and not self.beat(self.timeout):  # nor was it only late
+            raise EngineError(
+                f"PostgreSQL at {self.place} passes on nothing that is told (NOTIFY); a pool before"
+                " it must be in session mode, or name the server itself in the URL"
+            )
+        self._ask(f'UNLISTEN "{name}"', self.timeout)
+        del self._names[name]
 
     def listen(self, channels: Iterable[str], patience: float) -> None:
         """Listens in these channels, too: to all that is told from now on."""
@@ -118,7 +146,7 @@ class PostgresqlBus:
         self._ask("SELECT 1", patience)
         return self._notes()
 
-    def wait(self, seconds: float, ear: socket) -> list[Note]:
+    def wait(self, seconds: float, ear: socket | None = None) -> list[Note]:
         """What is told, waited for so long, or until there is something to be read from the ear.
 
         Raises:
@@ -130,7 +158,8 @@ class PostgresqlBus:
             return notes
         with DefaultSelector() as selector:
             selector.register(link.socket, EVENT_READ)
-            selector.register(ear, EVENT_READ)
+            if ear is not None:
+                selector.register(ear, EVENT_READ)
             for key, _ in selector.select(max(0.0, seconds)):
                 if key.fileobj is not ear:
                     self._receive(link)

@@ -95,7 +95,7 @@ class PostgresqlEngine(Settled):
 
     def close(self) -> None:
         """Ends the connections; those in use, when their calls end."""
-        self._closed = True
+        self._close()
         self._links.close()
 
     def ping(self) -> None:

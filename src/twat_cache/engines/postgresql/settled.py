@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ...stream_types import Stream
+    from .stream import PostgresqlStream
 
     S = TypeVar("S", bound="Settled")
 
@@ -54,6 +55,7 @@ class Settled:
             identifier("table", table), None if schema is None else identifier("schema", schema)
         )
         self._closed = False
+        self._streams: WeakSet[PostgresqlStream] = WeakSet()
         _every.add(self)
 
     @classmethod
@@ -79,7 +81,9 @@ class Settled:
             raise refused("stream", way, ", ".join(self.streams))
         from .stream import PostgresqlStream
 
-        return PostgresqlStream(self._place, self._timeout)
+        stream = PostgresqlStream(self._place, self._timeout)
+        self._streams.add(stream)
+        return stream
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._place}>"
@@ -87,6 +91,12 @@ class Settled:
     def abandon(self) -> None:
         """In a child, right after the fork: leaves all connections to the parent."""
         raise NotImplementedError
+
+    def _close(self) -> None:
+        """Whoever comes after this is refused, and nothing is told any more."""
+        self._closed = True
+        for stream in living(self._streams):
+            stream.close()
 
     def _check(self) -> None:
         if self._closed:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .async_lines import AsyncCluster, AsyncSingle
     from .commands import Steps
     from .place import Place
+    from .stream import RedisStream
 
     T = TypeVar("T")
 
@@ -107,6 +108,7 @@ class AsyncRedisEngine:
         self._in: dict[asyncio.AbstractEventLoop, _Here] = {}
         self._lock = Lock()
         self._blocking: RedisEngine | None = None
+        self._streams: WeakSet[RedisStream] = WeakSet()
         self._closed = False
         _every.add(self)
 
@@ -172,7 +174,9 @@ class AsyncRedisEngine:
         """What tells of changes in one of these ways; connects when it is started."""
         from .streams import stream_at
 
-        return stream_at(self._place, way)
+        stream = stream_at(self._place, way)
+        self._streams.add(stream)
+        return stream
 
     async def ping(self) -> None:
         """Returns if every server that has keys answers."""
@@ -184,6 +188,8 @@ class AsyncRedisEngine:
             self._closed = True
             every, self._in = self._in, {}
             blocking, self._blocking = self._blocking, None
+        for stream in living(self._streams):
+            stream.close()
         if blocking is not None:
             blocking.close()
         here = every.pop(asyncio.get_running_loop(), None)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...stream_types import Stream
     from .commands import Steps
     from .place import Place
+    from .stream import RedisStream
 
     T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class RedisEngine:
         self._line = line_to(place)
         self._whole = self._line.whole
         self._closed = False
+        self._streams: WeakSet[RedisStream] = WeakSet()
         _every.add(self)
 
     def __repr__(self) -> str:
@@ -135,7 +137,9 @@ class RedisEngine:
         """What tells of changes in one of these ways; connects when it is started."""
         from .streams import stream_at
 
-        return stream_at(self._place, way)
+        stream = stream_at(self._place, way)
+        self._streams.add(stream)
+        return stream
 
     def ping(self) -> None:
         """Returns if every server that has keys answers."""
@@ -144,6 +148,8 @@ class RedisEngine:
     def close(self) -> None:
         """Closes the connections; those in use when their call is over."""
         self._closed = True
+        for stream in living(self._streams):
+            stream.close()
         self._line.close()
 
     def _run(self, steps: Steps[T]) -> T:

@@ -13,9 +13,10 @@ server lets go by itself.
 from __future__ import annotations
 
 from ...errors import refused
+from ..following import Anew
 from .commands import named
 from .lines import Single
-from .stream import Anew, RedisStream
+from .stream import RedisStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = ["stream_at"]
 
 class TrackingStream(RedisStream):
     """Follows keys by what they begin with."""
+
+    tells_all = False
 
     def following(self, new: Sequence[str], known: Collection[str]) -> list[Command]:
         """The one command; the server takes no prefix that begins with another."""
@@ -46,8 +49,6 @@ class TrackingStream(RedisStream):
 
 class PubsubStream(RedisStream):
     """Follows what is published in the channels of its followers."""
-
-    tells_all = True
 
     def following(self, new: Sequence[str], known: Collection[str]) -> list[Command]:  # noqa: ARG002
         """Nothing: the channels are all there is."""
