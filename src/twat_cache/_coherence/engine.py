@@ -128,7 +128,7 @@ class _Coherent:
         otherwise = ask(self.guarded, "drop", keys)
         try:
             return int((yield from self._changing(sent, otherwise, keys, by_hand=True)))
-        except EngineTimeoutError as error:
+        except (EngineConnectionError, EngineTimeoutError) as error:
             if self._owes(error, keys):
                 return 0
             raise
@@ -208,8 +208,9 @@ class _Coherent:
         error = None
         if self._stream.tells_all:
             error = yield from self._telling(keys, by_hand=by_hand)
-        if not self._owes(error or untold) and error is not None:
-            raise error
+        is_owed = self._owes(error or untold)
+        if error is not None and (by_hand or not is_owed):
+            raise error  # others may answer with what was before for who knows how long
 
     def _telling(self, keys: Sequence[str], *, by_hand: bool = True) -> Steps[EngineError | None]:
         """Tells others; gives why it couldn't."""

@@ -192,7 +192,8 @@ class FollowingThread(Thread):
     def _becomes(self, *, is_live: bool, refusal: EngineError | None) -> None:
         with self.change:
             self.is_live = is_live
-            self._stream.refusal = refusal
+            if not self._is_over:  # else another may have begun
+                self._stream.refusal = refusal
             self.change.notify_all()
 
     def _new(self) -> list[Follower]:

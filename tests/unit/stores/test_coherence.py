@@ -101,6 +101,7 @@ def engine(tc):
             self.gets = 0
             self.after_get = lambda: None
             self.while_it_drops = lambda step: None
+            self.while_it_puts = lambda: None
             self.error = None
 
         def stream(self, way):
@@ -113,6 +114,10 @@ def engine(tc):
                 self.gets += 1
                 self.after_get()
             return found
+
+        def put(self, items, ttl):
+            self.while_it_puts()
+            super().put(items, ttl)
 
         def ping(self):
             if self.error is not None:
@@ -504,3 +509,25 @@ def test_word_that_nobody_takes_keeps_nobody_from_reading(tc, engine, stream, ou
         cache.delete("a")
         outage.end(word_fails_by=tc.EngineError("no permission"))
         assert cache.get("b") == 1
+
+
+def test_a_change_of_which_others_could_not_be_told_is_not_acknowledged(tc, engine, stream, outage):
+    stream.tells_all = True
+    with (
+        tc.Cache(["memory", engine], coherence="tracking") as here,
+        tc.Cache(["memory", outage.behind], coherence="tracking") as there,
+    ):
+        stream.lives()
+        here.set("a", "old")
+
+        def while_it_is_put():
+            here.get("a")  # after the word before
+            outage.begin()
+
+        engine.while_it_puts = while_it_is_put
+        with pytest.raises(tc.EngineConnectionError):
+            there.set("a", "new")
+        engine.while_it_puts = lambda: None
+        assert here.get("a") == "old"
+        outage.end()
+        assert here.get("a") == "new"
