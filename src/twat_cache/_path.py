@@ -75,7 +75,8 @@ class Path:
         if leases is not None:
             from .steps.lease import lease
 
-            step = lease(step, store, leases, outlived=recipe.hard_timeout is not None)
+            outlived, awaited = recipe.hard_timeout is not None, recipe.soft_timeout is not None
+            step = lease(step, store, leases, outlived=outlived, awaited=awaited)
         step = stored(step, store)
         if recipe.stale or early is not None:
             from .steps.failsafe import failsafe

@@ -135,6 +135,11 @@ class Circuit:
         self.outbox.tell(whose, word, keys)
         self._open(error)
 
+    def forget_later(self, error: EngineError, key: str, value: bytes) -> None:
+        """A key is to be dropped if it has this value."""
+        self.outbox.forget(key, value)
+        self._open(error)
+
     def clear_later(self, error: EngineError, prefix: str) -> None:
         """Keys that begin so couldn't be dropped, all of them: that is due."""
         self.outbox.clear(prefix)

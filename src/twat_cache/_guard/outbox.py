@@ -2,7 +2,8 @@
 
 A value that couldn't be written isn't written late: another machine may have changed it since, and
 dropped what belongs to it. What has to reach the engine is that the value before is of no use. So
-all that is kept here are keys to be dropped, and beginnings of keys of which all are.
+all that is kept here are keys to be dropped, if need be only while they have a certain value, and
+beginnings of keys of which all are.
 
 Others may have to know of that, too: then word of it is kept besides. It goes out before anything
 is dropped, so that nobody puts back what was computed from the state before, and once more
@@ -45,7 +46,7 @@ class Due(NamedTuple):
     """What is due: each with a mark, since the same may come to be due again meanwhile."""
 
     keys: dict[str, object]
-    work: dict[str, Work]
+    work: dict[tuple[str, bytes | None], Work]
     words: dict[object, Work]
 
     def batches(self) -> Iterator[dict[str, object]]:
@@ -76,7 +77,7 @@ class Outbox:
         self._most = most
         self._lock = ForkSafeLock()
         self._keys: dict[str, object] = {}
-        self._work: dict[str, Work] = {}
+        self._work: dict[tuple[str, bytes | None], Work] = {}
         self._words: dict[object, Work] = {}
         self._regions: dict[tuple[str, ...], _Region] = {}
         self.overflows = 0
@@ -109,7 +110,12 @@ class Outbox:
     def clear(self, prefix: str) -> None:
         """All keys that begin so are to be dropped."""
         with self._lock:
-            self._work[prefix] = partial(_cleared, prefix=prefix)
+            self._work[prefix, None] = partial(_cleared, prefix=prefix)
+
+    def forget(self, key: str, value: bytes) -> None:
+        """This key is to be dropped if it has this value."""
+        with self._lock:
+            self._work[key, value] = partial(_forgotten, key=key, value=value)
 
     def tell(self, whose: object, word: Work, keys: Iterable[str] = ()) -> None:
         """These keys are to be dropped, and this word is to go out before and after.
@@ -163,3 +169,7 @@ def _cleared(engine: Any, prefix: str) -> Steps[None]:
     keys = yield Scan(engine, prefix)
     for start in range(0, len(keys), _BATCH):
         yield ask(engine, "drop", keys[start : start + _BATCH])
+
+
+def _forgotten(engine: Any, key: str, value: bytes) -> Steps[None]:
+    yield ask(engine, "swap", key, value, None, None)

@@ -2,7 +2,9 @@
 
 What a call can't have is an `EngineError`, as ever, and at once while the circuit is open. But to
 forget something never fails for want of a connection: it is noted, and the engine is told before it
-is asked for anything else. So is what couldn't be put, or the value before would answer.
+is asked for anything else. So is what couldn't be put, or the value before would answer; and what
+was added by a call that failed, or couldn't be forgotten on condition: else a lease that nobody has
+would keep others waiting.
 """
 
 from __future__ import annotations
@@ -97,6 +99,41 @@ class _Resilient:
             self.circuit.postpone(_interrupted(), list(items))
             raise
 
+    def _adding(self, key: str, value: Bytes, ttl: float | None) -> Steps[bool]:
+        refusal = self.circuit.refusal()
+        if refusal is not None:  # then it is sure that it isn't there
+            raise refusal
+        try:
+            return bool((yield from self._asking("add", key, value, ttl, attempts=1)))
+        except TRANSIENT as error:
+            self._forget_later(error, key, value)
+            raise
+        except EngineError:
+            raise
+        except BaseException:
+            self._forget_later(_interrupted(), key, value)
+            raise
+
+    def _swapping(
+        self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
+    ) -> Steps[bool]:
+        try:
+            return bool((yield from self._asking("swap", key, expected, value, ttl, attempts=1)))
+        except TRANSIENT as error:
+            if value is None and expected is not None:
+                self._forget_later(error, key, expected)
+            raise
+        except EngineError:
+            raise
+        except BaseException:
+            if value is None and expected is not None:
+                self._forget_later(_interrupted(), key, expected)
+            raise
+
+    def _forget_later(self, error: EngineError, key: str, value: Bytes) -> None:
+        if self.capabilities.swap:
+            self.circuit.forget_later(error, key, bytes(value))
+
     def _dropping(self, keys: Sequence[str]) -> Steps[int]:
         try:
             return int((yield from self._asking("drop", keys, counts=False)))
@@ -154,7 +191,7 @@ class ResilientEngine(_Resilient):
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none; tried once."""
-        return bool(run(self._asking("add", key, value, ttl, attempts=1)))
+        return run(self._adding(key, value, ttl))
 
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys, now or when the engine is back; then it tells of none."""
@@ -175,7 +212,7 @@ class ResilientEngine(_Resilient):
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
     ) -> bool:
         """Stores the value if the expected one is there; tried once."""
-        return bool(run(self._asking("swap", key, expected, value, ttl, attempts=1)))
+        return run(self._swapping(key, expected, value, ttl))
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now."""
@@ -237,7 +274,7 @@ class AsyncResilientEngine(_Resilient):
 
     async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none; tried once."""
-        return bool(await arun(self._asking("add", key, value, ttl, attempts=1)))
+        return await arun(self._adding(key, value, ttl))
 
     async def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys, now or when the engine is back; then it tells of none."""
@@ -259,7 +296,7 @@ class AsyncResilientEngine(_Resilient):
         self, key: str, expected: Bytes | None, value: Bytes | None, ttl: float | None
     ) -> bool:
         """Stores the value if the expected one is there; tried once."""
-        return bool(await arun(self._asking("swap", key, expected, value, ttl, attempts=1)))
+        return await arun(self._swapping(key, expected, value, ttl))
 
     async def touch(self, keys: Sequence[str], ttl: float | None) -> int:
         """Gives the entries so many seconds from now."""

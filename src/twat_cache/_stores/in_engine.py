@@ -298,15 +298,24 @@ class EngineStore(Recording):
     def _put_fenced(
         self, note: Note, records: Mapping[str, Any], life: float | None, expected: Any
     ) -> Steps[bool]:
-        """Swaps the record for what was there, if it still is."""
-        there = None if expected is None else bytes(expected)
-        record = b"".join(in_pieces(records[note.key]))
+        """Swaps the record for what was there, if it still is, or has come to its end."""
+        key, there = note.key, None if expected is None else bytes(expected)
+        record = b"".join(in_pieces(records[key]))
+        swap = "keep_instead" if hasattr(type(self.engine), "keep_instead") else "swap"
         try:
-            swap = "keep_instead" if hasattr(type(self.engine), "keep_instead") else "swap"
-            return bool((yield ask(self.engine, swap, note.key, there, record, life)))
+            is_put = bool((yield ask(self.engine, swap, key, there, record, life)))
+            if not is_put and there is not None and self._is_past(key, there):
+                is_put = bool((yield ask(self.engine, swap, key, None, record, life)))
         except EngineError:  # what was there is of no use in any case
-            yield ask(self.engine, "drop", [note.key])
+            yield ask(self.engine, "drop", [key])
             raise
+        else:
+            return is_put
+
+    def _is_past(self, place: str, data: bytes) -> bool:
+        """Whether a record has come to its end, so that it needn't be there any more."""
+        record = self._transcoder.open(place, data)
+        return type(record) is Record and record.stale_until <= self._clock()
 
     def _are_valid(self, tokens: Mapping[str, bytes], drops: int) -> Steps[bool]:
         """Whether these are the tokens still, as far as this process has dropped tags since.

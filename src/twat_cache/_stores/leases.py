@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .._run.effects import ask
+from .._run.effects import Whole, ask
 from .._run.tally import kind_of
 from ..errors import ConfigurationError
 
@@ -22,6 +22,16 @@ __all__ = ["Leases"]
 
 _PREFIX = "~lease:"
 _LONGEST = 3600.0  # seconds
+
+
+class _Taking:
+    """A lease that is being taken: whether it was, and whether anybody still wants it."""
+
+    __slots__ = ("is_done", "is_wanted")
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.is_wanted = True
 
 
 class Leases:
@@ -50,13 +60,30 @@ class Leases:
 
     def take(self, place: str) -> Steps[Lease | None]:
         """The lease for a key, or None if another has it."""
-        token = os.urandom(16)
+        lease = place, os.urandom(16)
+        taking = _Taking()
         try:
-            taken = yield ask(self._engine, "add", _PREFIX + place, token, self.seconds)
+            yield Whole(self._engine, self._taking(lease, taking))
         except Exception as error:
             self._tally.engine_failed(self._engine, place, "add", error)
             return place, None
-        return (place, token) if taken else None
+        except GeneratorExit:  # nothing can be waited for any more
+            taking.is_wanted = False
+            raise
+        except BaseException:
+            taking.is_wanted = False
+            if taking.is_done:
+                yield from self.give_back(lease)
+            raise
+        return lease if taking.is_done else None
+
+    def _taking(self, lease: Lease, taking: _Taking) -> Steps[None]:
+        """Goes on though the call is cancelled, or others would wait for nobody."""
+        place, token = lease
+        if (yield ask(self._engine, "add", _PREFIX + place, token, self.seconds)):
+            taking.is_done = True
+            if not taking.is_wanted:
+                yield from self.give_back(lease)
 
     def is_held(self, lease: Lease, took: float) -> Steps[bool]:
         """Whether the lease is still this one; if so, it lasts as long as at first.

@@ -5,6 +5,9 @@ lease is given back or runs out before, one of them takes it. A holder whose lea
 nothing: another may have computed since. Nobody waits for longer than two leases last: after one
 was left by a process that was killed, there is time for another to compute.
 
+Nobody waits in the background where the value before goes on answering: threads for that are few,
+and another sees to it. Unless calls wait for the new one, for as long as `soft_timeout=` says.
+
 With `hard_timeout=` a lease is given back when the call is over, since nobody shall wait for what
 may hang for ever. What the function comes to after that is stored if nobody has stored anything
 meanwhile: or a function that always takes longer would never be cached.
@@ -18,6 +21,7 @@ from time import monotonic
 
 from .._run.call import STORED, UNSEEN
 from .._run.effects import Sleep
+from .._run.flight import HANDED_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +36,13 @@ __all__ = ["lease"]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1  # seconds
 
 
-def lease(inner: Any, store: Store, leases: Leases, *, outlived: bool = False) -> Any:
+def lease(
+    inner: Any, store: Store, leases: Leases, *, outlived: bool = False, awaited: bool = False
+) -> Any:
     """Computes under a lease, or waits for who has it.
 
-    `outlived` says that computations go on after their call, and so after their lease.
+    `outlived` says that computations go on after their call, and so after their lease; `awaited`
+    that calls wait for what is computed in the background.
     """
 
     def strict(_: Call, held: Lease, took: float) -> Steps[bool]:
@@ -46,13 +53,17 @@ def lease(inner: Any, store: Store, leases: Leases, *, outlived: bool = False) -
             return True
         return (yield from _newer(call.again(), store)) is None
 
+    def is_over(call: Call) -> bool:
+        return call.found is None or call.found.left <= 0
+
     right = lenient if outlived else strict
 
     def step(call: Call) -> Steps[Any]:
         pause, end = _FIRST_PAUSE, monotonic() + 2 * leases.seconds
         while (held := (yield from leases.take(call.place))) is None and monotonic() < end:
-            if call.is_behind and call.found is not None and call.found.left > 0:
-                return call.found.value  # nobody waits for the new one, and another sees to it
+            if call.is_behind and not (awaited and is_over(call)):
+                call.origin = STORED  # not by this process
+                return HANDED_OVER
             yield Sleep(uniform(pause / 2, pause))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             found = yield from _newer(call, store)

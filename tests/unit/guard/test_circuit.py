@@ -27,6 +27,7 @@ from twat_cache import (
     ucache,
 )
 from twat_cache._guard import circuit as circuits
+from twat_cache.engines.mapping import MappingEngine
 
 AWAY = partial(EngineConnectionError, "nobody is there")
 LATE = partial(EngineTimeoutError, "it took too long")
@@ -250,6 +251,54 @@ def test_what_could_not_be_put_leaves_nothing_older(engine, shaky):
         engine.put({"a": b"new"}, None)
     back(engine, shaky)
     assert engine.get(["a"]) == [None]
+
+
+def test_what_was_added_by_a_call_that_failed_is_forgotten(engine, shaky):
+    def fail_late(method):
+        if method == "add":
+            MappingEngine.add(shaky, "a", b"1", None)
+            shaky.error = LATE
+
+    shaky.gate = fail_late
+    with pytest.raises(EngineTimeoutError):
+        engine.add("a", b"1", None)
+    shaky.gate = None
+    back(engine, shaky)
+    assert engine.add("a", b"2", None)
+
+
+def test_what_was_not_even_asked_for_is_not_forgotten(engine, shaky):
+    shaky.error = LATE
+    with pytest.raises(EngineTimeoutError):
+        engine.get(["a"])
+    with pytest.raises(EngineConnectionError):
+        engine.add("a", b"1", None)
+    MappingEngine.put(shaky, {"a": b"1"}, None)  # by another
+    back(engine, shaky)
+    assert engine.get(["a"]) == [b"1"]
+
+
+def test_what_could_not_be_forgotten_on_condition_is_when_it_is_back(engine, shaky):
+    engine.put({"mine": b"1", "another's": b"1"}, None)
+    shaky.error = AWAY
+    for key in ("mine", "another's"):
+        with pytest.raises(EngineConnectionError):
+            engine.swap(key, b"1", None, None)
+    MappingEngine.put(shaky, {"another's": b"2"}, None)
+    back(engine, shaky)
+    assert engine.get(["mine", "another's"]) == [None, b"2"]
+
+
+def test_a_lease_is_given_back_though_it_is_away_when_the_computation_ends(engine, shaky):
+    @ucache(engine, single_flight="process", name="away in the end")
+    def f(x):
+        shaky.error = LATE
+        return x
+
+    assert f(1) == 1
+    back(engine, shaky)
+    assert list(MappingEngine.scan(shaky, "~lease")) == []
+    f.close()
 
 
 def test_what_is_due_stays_due_if_the_engine_fails_again(engine, shaky):

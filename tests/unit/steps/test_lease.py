@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from importlib import import_module
 from itertools import count
@@ -9,6 +10,7 @@ from time import monotonic
 
 import pytest
 
+from tests.fixtures.async_engine import async_engine
 from tests.fixtures.colours import PATIENCE, SETTLED, Begin
 
 _numbers = count()
@@ -238,6 +240,116 @@ def test_a_refresh_behind_leaves_it_to_another_that_is_at_it(one_of_two, play, c
     play(script)
     assert len(runs) == 2
     assert one.stats().refreshes + other.stats().refreshes == 1
+
+
+@pytest.mark.parametrize("age", [60, 110], ids=["early", "stale"])
+def test_a_refresh_behind_waits_for_nobody_while_the_value_before_answers(
+    one_of_two, play, clock, engine, age
+):
+    """Or a process that was killed would hold up the refreshes of all others."""
+    one, _ = one_of_two(lambda x: [x], ttl=100, stale=100, refresh_ahead=0.5)
+
+    def script():
+        assert (yield lambda: one(1)) == [1]
+        clock.advance(age)
+        assert engine.add(f"~lease:{one.cache_key(1)}", b"another's", 60)
+        assert (yield lambda: one(1)) == [1]
+        yield SETTLED
+        assert one.stats().refreshes == 0, "that is the other's"
+
+    play(script)
+    assert one.stats().loads == 1
+
+
+def test_with_a_soft_timeout_it_is_waited_for_who_is_at_it(one_of_two, play, clock):
+    gate = threading.Event()
+    runs = []
+
+    def body(x):
+        runs.append(x)
+        mine = len(runs)
+        if mine == 2:
+            yield gate
+        return f"run {mine}"
+
+    one, other = one_of_two(body, ttl=100, stale=100, soft_timeout=PATIENCE)
+
+    def script():
+        assert (yield lambda: one(1)) == "run 1"
+        clock.advance(110)
+        first = yield Begin(lambda: one(1))
+        while len(runs) < 2:
+            yield 0.001
+        second = yield Begin(lambda: other(1))
+        yield 0.02
+        gate.set()
+        assert (yield first) == (yield second) == "run 2"
+
+    play(script)
+
+
+def test_what_ends_while_it_is_computed_anew_is_stored_all_the_same(one_of_two, play, clock):
+    def body(x):
+        runs.append(x)
+        if len(runs) == 2:
+            clock.advance(10)  # that long it takes
+        return f"run {len(runs)}"
+
+    runs = []
+    one, other = one_of_two(body, ttl=10, refresh_ahead=0.5)
+
+    def script():
+        assert (yield lambda: one(1)) == "run 1"
+        clock.advance(6)
+        assert (yield lambda: one(1)) == "run 1"
+        yield SETTLED
+        assert (yield lambda: other(1)) == "run 2"
+
+    play(script)
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize("kind", ["blocking", "awaited"])
+def test_a_call_that_is_cancelled_while_it_takes_a_lease_leaves_none(tc, kind, clock):
+    module = import_module(f"{tc.__name__}.engines.mapping")
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(module.MappingEngine):
+        capabilities = module.MappingEngine.capabilities._replace(shared=True)
+
+        def add(self, key, value, ttl):
+            begun.set()
+            go_on.wait(PATIENCE)
+            return super().add(key, value, ttl)
+
+    async def main():
+        blocking = engine = Slow(clock=lambda: clock.now / 1e9)
+        if kind == "awaited":
+            engine = async_engine(tc, lambda: clock.now / 1e9)
+            engine.capabilities = engine.capabilities._replace(shared=True)
+            blocking, add = engine.store, engine.add
+
+            async def slow_add(*args):
+                added = await add(*args)
+                begun.set()
+                await asyncio.to_thread(go_on.wait, PATIENCE)
+                return added
+
+            engine.add = slow_add
+        f = tc.ucache(engine, single_flight="process", name=f"cancelled {kind}")(afunction)
+        call = asyncio.ensure_future(f(1))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        go_on.set()
+        assert await asyncio.wait_for(f(1), PATIENCE) == 1
+        assert list(blocking.scan("~lease")) == []
+
+    async def afunction(x):
+        return x
+
+    asyncio.run(main())
 
 
 def test_a_forced_computation_takes_nothing_from_another(one_of_two, play):
