@@ -6,6 +6,7 @@ How it is laid out. `store.pxd` is the memory of a table; `index`, `order`, `whe
 `flights` work on it, `policies/` decide who leaves; none of them knows any Python. `keys.pxd` hashes keys and finds them, which may run the keys' own `__eq__`. The `.pxi`
 files are parts of this module, in the order of the book: `owner`, `spoils`, `table`, `write`,
 `ready`, `gate`, `shape`, `call`; a Gate reads its Table's Store without a call, so they are one module.
+`record` stands by itself: it reads what engines store.
 `gate.h` has every trick on the C API.
 
 What holds everywhere.
@@ -21,12 +22,14 @@ What holds everywhere.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.object cimport PyObject, PyTypeObject, visitproc
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT32_MAX, UINT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from changes cimport *
 from flights cimport *
@@ -59,6 +62,7 @@ cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     PyTypeObject* Py_TYPE(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
+    const char* PyUnicode_AsUTF8AndSize(PyObject*, Py_ssize_t*) noexcept
     const Py_ssize_t PY_SSIZE_T_MAX
     void PyErr_Clear() noexcept
     bint PyErr_ExceptionMatches(object) noexcept
@@ -69,7 +73,7 @@ cdef extern from *:
     ctypedef class _weakref.ReferenceType [object PyWeakReference, check_size ignore]:
         pass
 
-ABI = 3
+ABI = 4
 
 
 class _Mark:
@@ -102,6 +106,7 @@ include "ready.pxi"
 include "gate.pxi"
 include "shape.pxi"
 include "call.pxi"
+include "record.pxi"
 
 
 # -- types are made ready ------------------------------------------------------------------------------

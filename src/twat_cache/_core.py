@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Literal, NamedTuple
 
-    from ._core_py import MARK, POLICIES, Gate, Table, detour, gates
+    from ._core_py import MARK, POLICIES, Gate, Table, detour, gates, plain_payload, plain_values
 
     class _CoreInfo(NamedTuple):
         name: Literal["compiled", "pure"]
@@ -32,9 +32,21 @@ if TYPE_CHECKING:
 else:
     _CoreInfo = namedtuple("_CoreInfo", "name reason abi")
 
-__all__ = ["ABI", "MARK", "POLICIES", "CoreInfo", "Gate", "Table", "core_info", "detour", "gates"]
+__all__ = [
+    "ABI",
+    "MARK",
+    "POLICIES",
+    "CoreInfo",
+    "Gate",
+    "Table",
+    "core_info",
+    "detour",
+    "gates",
+    "plain_payload",
+    "plain_values",
+]
 
-ABI = 3
+ABI = 4
 """What the library and its cores agreed on; a core that carries another number is not used."""
 
 _FORBIDDEN = "TWAT_CACHE_NO_EXTENSIONS"
@@ -118,3 +130,9 @@ if not TYPE_CHECKING:
     Table = _core.Table
     detour = _core.detour
     gates = _core.gates
+
+    def __getattr__(name):
+        """Of a core's that reads records: the pure one loads it only if it is asked for."""
+        if name in ("plain_payload", "plain_values"):
+            return getattr(_core, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from ._loaders import LoadMany, loading
+from ._missing import MISSING
 from ._run.call import Call
 from ._run.drive import run
 from ._run.effects import ask
@@ -37,6 +38,7 @@ else:
 
 __all__ = ["Operations"]
 
+_TEXTS = {str}
 _OF_A_TTL = ("stale", "refresh_ahead", "beta", "soft_timeout", "jitter")
 """Options that say nothing where results last for ever."""
 
@@ -57,7 +59,10 @@ class Operations(Parts):
     def _places(self, keys: Iterable[str]) -> dict[str, str]:
         if isinstance(keys, str):
             raise CacheKeyError("many keys are a list of texts, not one text")
-        return {key: self._place(key) for key in keys}
+        keys = [*keys]
+        if not _TEXTS.issuperset(map(type, keys)):
+            keys = [key for key in keys if self._place(key)]  # which raises for the first of them
+        return dict(zip(keys, [self._prefix + key for key in keys], strict=True))
 
     def _lasts(self, ttl: Any) -> Callable[[Any], float | None]:
         lasts = lasting_by_hand(self._recipe, ttl)
@@ -68,10 +73,13 @@ class Operations(Parts):
     def _get(self, key: str, default: Any, *, counts: bool = True) -> Steps[Any]:
         if (far := self._far) is not None and far is self._shelf:
             place = self._place(key)
-            values = yield from far.values((place,))
+            data, *tokens = yield ask(far.engine, "get", (place, *far.groups.keys))
+            value = MISSING if data is None else far.plain(place, data, tokens)
+            if value is MISSING and data is not None:
+                value = yield from far.told(place, data)
             if counts:
-                self._tally.looked_up(len(values), 1 - len(values))
-            return values.get(place, default)
+                self._tally.looked_up(value is not MISSING, value is MISSING)
+            return default if value is MISSING else value
         (found,) = yield from self._shelf.read([self._place(key)])
         is_there = found is not None and found.left > 0 and not found.raised
         if counts:
@@ -81,9 +89,9 @@ class Operations(Parts):
     def _get_many(self, keys: Iterable[str]) -> Steps[dict[str, Any]]:
         places = self._places(keys)
         if (far := self._far) is not None and far is self._shelf:
-            values = yield from far.values(list(places.values()))
+            values = yield from far.values(places)
             self._tally.looked_up(len(values), len(places) - len(values))
-            return {key: values[place] for key, place in places.items() if place in values}
+            return values
         return (yield from self._read(self._shelf, places))
 
     def _found_near(self, places: Mapping[str, str]) -> Steps[dict[str, Any]]:

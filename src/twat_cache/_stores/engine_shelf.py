@@ -68,22 +68,27 @@ class EngineShelf(EngineStore):
             token = self.tokens.key(tag) if is_needed else None
             circuit.outbox.knows((groups[0], self.tokens.key("")), token, tag, self.tokens)
 
-    def values(self, places: Sequence[str]) -> Steps[dict[str, Any]]:
-        """The values that are fresh, by key."""
-        data = yield ask(self.engine, "get", [*places, *self.groups.keys])
-        plain, tokens = self.plain, data[len(places) :]
-        found: dict[str, Any] = {}
-        others: dict[str, Any] = {}
-        for place, one in zip(places, data, strict=False):
-            if one is not None:
-                value = plain(place, one, tokens)
-                (others if value is MISSING else found)[place] = one if value is MISSING else value
-        if others:
-            read = yield from self._read([*others], [*others.values()])
-            for place, record in zip(others, read, strict=True):
+    def values(self, places: Mapping[str, str]) -> Steps[dict[str, Any]]:
+        """The values that are fresh of keys that have names, by name and in this order."""
+        names, keys, groups = [*places], [*places.values()], self.groups
+        data, tokens = (yield ask(self.engine, "get", [*keys, *groups.keys])), []
+        if groups.keys:
+            data, tokens = data[: len(keys)], data[len(keys) :]
+        tags = groups.written(tokens)
+        found, others = self._transcoder.plain_values(names, keys, data, self._clock(), tags)
+        unread = []
+        for at in others:  # with other tags, say, or compressed
+            value = self.plain(keys[at], data[at], tokens)
+            if value is MISSING:
+                unread.append(at)
+            else:
+                found[names[at]] = value
+        if unread:
+            read = yield from self._read([keys[at] for at in unread], [data[at] for at in unread])
+            for at, record in zip(unread, read, strict=True):
                 if record is not None and record.left > 0 and not record.raised:
-                    found[place] = record.value
-        return found
+                    found[names[at]] = record.value
+        return {name: found[name] for name in names if name in found} if others else found
 
     def told(self, place: str, data: Any) -> Steps[Any]:
         """The value in these bytes, if it is fresh, else `MISSING`."""

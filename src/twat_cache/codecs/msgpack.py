@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     Write: TypeAlias = Callable[[Any], list[Any]]
     Read: TypeAlias = Callable[[list[Any]], Any]
 
-__all__ = ["decode", "decoder", "encoder"]
+__all__ = ["UNUSED", "decode", "decoder", "encoder"]
+
+UNUSED = b"\xc1"
+"""What no message begins with."""
 
 
 def encoder(far: Far | None = None) -> Callable[[object], bytes]:
@@ -105,11 +108,14 @@ def decode(data: Bytes, arrays: ArrayReader | None = None) -> Any:
     return decoder(arrays)(data)
 
 
-def decoder(arrays: ArrayReader | None = None) -> Callable[[Bytes], Any]:
+def decoder(
+    arrays: ArrayReader | None = None, otherwise: Callable[[Bytes], Any] | None = None
+) -> Callable[[Bytes], Any]:
     """What turns bytes into the values that were written: for any thread, and again and again.
 
     Args:
         arrays: Makes the arrays; without it each has its own bytes, and none lies behind these.
+        otherwise: Reads what begins as no message does.
 
     Raises:
         SerializationError: (by what is returned) No value was written as these bytes, or one of a
@@ -148,7 +154,10 @@ def decoder(arrays: ArrayReader | None = None) -> Callable[[Bytes], Any]:
                 f"a value needs {error.name}, which isn't installed"
             ) from error
         except Exception as error:  # of the reader, or of the type that got damaged parts
-            raise SerializationError(f"bytes that nobody wrote: {type(error).__name__}") from error
+            if otherwise is None or data[:1] != UNUSED:  # asked last: it is hardly ever so
+                name = type(error).__name__
+                raise SerializationError(f"bytes that nobody wrote: {name}") from error
+        return otherwise(data)
 
     return decode
 

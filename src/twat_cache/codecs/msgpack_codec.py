@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ..errors import SerializationError
 from .arrays import ALIGNED, ArrayReader, Far
-from .msgpack import decoder, encoder
+from .msgpack import UNUSED, decoder, encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Msgpack"]
 
-_BEHIND = b"\xc1"
 _HEAD = 8
 _KEPT = 1 << 20  # bytes: an encoder that wrote more has a buffer that is too large to keep
 
@@ -59,18 +58,20 @@ class Msgpack:
             self._idle.append((far, encode))
         if not arrays:
             return (message,)
-        head = _BEHIND + len(message).to_bytes(_HEAD - 1, "big")
+        head = UNUSED + len(message).to_bytes(_HEAD - 1, "big")
         return head, message, bytes(-(_HEAD + len(message)) % ALIGNED), *arrays
-
-    @cached_property
-    def _decode(self) -> Callable[[Bytes], Any]:
-        """Reads a message with nothing behind it; made for the first, since it loads msgpack."""
-        return decoder(ArrayReader(views=self._views))
 
     def decode(self, data: Bytes, /) -> Any:
         """The value; views of arrays keep `data` alive."""
-        if not data or data[0] != _BEHIND[0]:
-            return self._decode(data)
+        return self.reader(data)
+
+    @cached_property
+    def reader(self) -> Callable[[Bytes], Any]:
+        """What `decode` calls; made for the first, since it loads msgpack."""
+        return decoder(ArrayReader(views=self._views), self._decode_with_arrays)
+
+    def _decode_with_arrays(self, data: Bytes) -> Any:
+        """Reads what no message begins with."""
         view = memoryview(data)
         end = _HEAD + int.from_bytes(view[1:_HEAD], "big")
         behind = view[end + -end % ALIGNED :]

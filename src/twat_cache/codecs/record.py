@@ -26,13 +26,15 @@ checksum. A reader says how a record has to be sealed; it is never asked.
 
 Nothing that a record says is trusted. Lengths have to fit the bytes that are there, and none
 decides how much memory is taken: a payload is a view of what was read.
+
+Most records are neither sealed nor compressed. A core reads those in one go, a batch of them at a
+time; `_core_py.record` is the book of that.
 """
 
 from __future__ import annotations
 
 from binascii import crc32
 from enum import Enum
-from functools import lru_cache
 from math import isnan
 from struct import Struct
 from typing import NamedTuple
@@ -54,7 +56,6 @@ __all__ = [
     "pack",
     "pieces",
     "plain_beginnings",
-    "plain_payload",
     "unpack",
     "written_tags",
 ]
@@ -217,52 +218,11 @@ def unpack(data: Bytes, key: str, seal: Seal = UNSEALED) -> Record | Damage:
 
 
 def plain_beginnings(codec: int) -> tuple[bytes, bytes]:
-    """What records begin with that `plain_payload` reads: with a checksum of it, and without."""
+    """What records begin with that a core reads by itself: with a checksum of it, and without."""
     return (
         _MAGIC + bytes((_VERSION, _CHECKED, codec, 0)),
         _MAGIC + bytes((_VERSION, 0, codec, 0)),
     )
-
-
-@lru_cache
-def _plain(tags_size: int) -> Struct:
-    """All that is before the payload in a record with tags of so many bytes."""
-    bare = _HEAD.size + tags_size
-    padding = -(bare + _CHECKSUM.size) % _ALIGNED
-    return Struct(f">8s4d2IQH{tags_size}s{padding}xI")
-
-
-_UNTAGGED = _plain(0)
-
-
-def plain_payload(
-    data: Bytes, key: str, beginnings: tuple[bytes, bytes], now: float, tags: bytes = b""
-) -> Bytes | None:
-    """The payload if the record is of the simplest kind: not sealed or compressed.
-
-    Such are most, and it takes half of the time of `unpack`. It is sound, then, no exception, fresh
-    and has just these tags, as `written_tags` gives them. None may be anything else, and is for
-    `unpack` to look at.
-    """
-    layout = _plain(len(tags)) if tags else _UNTAGGED
-    start = layout.size
-    if type(data) is not bytes or len(data) < start:
-        return None
-    (
-        beginning, created, fresh, stale, took, check, tags_size, size, raised, found, head_check,
-    ) = layout.unpack_from(data)  # fmt: skip
-    if beginning not in beginnings or tags_size != len(tags) or found != tags:
-        return None
-    # what is short is sooner copied than viewed
-    payload = (data if len(data) <= _ALWAYS_CHECKED else memoryview(data))[start:]
-    if beginning == beginnings[0] and crc32(payload) != check:
-        return None
-    if raised or size + start != len(data) or not now < fresh:
-        return None
-    if isnan(created + stale + took):
-        return None
-    name = crc32(key.encode("utf-8", "surrogatepass"))
-    return payload if crc32(data[: start - _CHECKSUM.size], name) == head_check else None
 
 
 def in_pieces(data: Bytes | Sequence[Bytes]) -> Sequence[Bytes]:

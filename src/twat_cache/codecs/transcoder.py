@@ -9,18 +9,20 @@ there is a secret, authentic; and both are the reader's own, whatever the record
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import inf
 from typing import NamedTuple
 
+from .._core import plain_payload, plain_values
 from ..errors import SerializationError
 from .compression import ABOVE, compression_named
 from .named import codec_named
-from .record import Damage, Record, pieces, plain_beginnings, plain_payload, unpack
+from .record import Damage, Record, pieces, plain_beginnings, unpack
 from .seal import UNSEALED, seal_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from ..codec_types import Codec
@@ -166,9 +168,35 @@ class Transcoder:
         if payload is None:
             return Damage.VALUE
         try:
-            return self._codec.decode(payload)
+            return self._decode(payload)
         except Exception:  # as in `value`
             return Damage.VALUE
+
+    def plain_values(
+        self,
+        names: Sequence[str],
+        keys: Sequence[str],
+        data: Sequence[Any],
+        now: float,
+        tags: bytes | None,
+    ) -> tuple[dict[str, Any], list[int]]:
+        """What `plain` makes of many data, by name; and the indices of all else that is there.
+
+        Args:
+            names: What the keys are to be called.
+            keys: What the engine was asked for.
+            data: What it gave for each; None is nothing.
+            now: The time, in seconds since the epoch.
+            tags: As they stand in a record; None if there is no such record.
+        """
+        if self._plain is None or tags is None:
+            return {}, [at for at, one in enumerate(data) if one is not None]
+        return plain_values(names, keys, data, self._plain, now, tags, self._decode)
+
+    @cached_property
+    def _decode(self) -> Callable[[Bytes], Any]:
+        """The codec's own, or what does the same with fewer calls; looked up for the first."""
+        return getattr(self._codec, "reader", self._codec.decode)
 
     def read(self, record: Record) -> Loaded | Damage:
         """The second half of `load`: the value too."""
@@ -183,6 +211,6 @@ class Transcoder:
             if isinstance(payload, Damage):
                 return payload
         try:
-            return self._codec.decode(payload)
+            return self._decode(payload)
         except Exception:  # of a SerializationError, or what a codec of one's own lets through
             return Damage.VALUE

@@ -10,15 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twat_cache.codecs import record as module
-from twat_cache.codecs.record import (
-    Damage,
-    Record,
-    pack,
-    plain_beginnings,
-    plain_payload,
-    unpack,
-    written_tags,
-)
+from twat_cache.codecs.record import Damage, Record, pack, unpack
 from twat_cache.codecs.seal import UNSEALED, seal_of
 from twat_cache.errors import CacheValueError
 
@@ -215,79 +207,3 @@ GOLDEN = (
     "a505df1b0000000500000000000000010003000101746b00000000000000000000000000c9435516"
     "01"
 )
-
-
-# -- what is read in one go ------------------------------------------------------------------------
-
-
-PLAIN = plain_beginnings(1)
-
-
-def plain(packed, key=KEY, now=2000.0, tags=None):
-    found = plain_payload(packed, key, PLAIN, now, written_tags(tags or {}))
-    return found if found is None else bytes(found)
-
-
-@pytest.mark.parametrize("checksum", [False, True])
-@pytest.mark.parametrize("size", [*SIZES, 4097, 50_000])
-def test_a_plain_record_gives_its_payload_at_once(size, checksum):
-    packed = pack(record(b"x" * size, {})._replace(raised=0), KEY, checksum=checksum)
-    assert plain(packed) == b"x" * size == bytes(unpack(packed, KEY).payload)
-
-
-@pytest.mark.parametrize("size", [0, 1, 4097])
-@pytest.mark.parametrize("tags", [TAGS, {"t" * long: b"k" * 16 for long in range(20)}], ids=len)
-def test_a_record_with_the_tags_that_are_wanted_gives_its_payload_at_once(size, tags):
-    packed = pack(record(b"x" * size, tags)._replace(raised=0), KEY)
-    assert plain(packed, tags=tags) == b"x" * size
-    (tag, token), *others = tags.items()
-    for unwanted in (
-        {},
-        dict(others),
-        {**tags, "more": b"token"},
-        {**tags, tag: token[:-1] + b"\0"},
-        {**tags, tag: token[:-1]},
-        {tag + "1": token, **dict(others)},
-        dict([*others, (tag, token)]),
-    ):
-        assert plain(packed, tags=unwanted) is None
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"tags": TAGS},
-        {"raised": 1},
-        {"codec": 2},
-        {"compression": 1},
-        {"fresh_until": 2000.0},
-        {"fresh_until": math.nan},
-        {"created": math.nan},
-        {"stale_until": math.nan},
-        {"took": math.nan},
-    ],
-    ids=str,
-)
-def test_any_other_record_is_left_to_who_takes_a_closer_look(other):
-    assert plain(pack(record(b"x", {})._replace(**{"raised": 0, **other}), KEY)) is None
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("tags", [{}, TAGS], ids=len)
-def test_a_plain_record_that_is_damaged_cut_or_anothers_gives_nothing(size, tags):
-    def plain(packed, key=KEY):
-        found = plain_payload(packed, key, PLAIN, 2000.0, written_tags(tags))
-        return found if found is None else bytes(found)
-
-    sound = pack(record(b"x" * size, tags)._replace(raised=0), KEY)
-    assert plain(sound) == b"x" * size
-    damaged = bytearray(sound)
-    for offset, byte in enumerate(sound):
-        for change in (1, 128, 255):
-            damaged[offset] = byte ^ change
-            assert plain(bytes(damaged)) is None, (offset, change)
-        damaged[offset] = byte
-    for length in range(0, len(sound), 1 + len(sound) // 100):
-        assert plain(sound[:length]) is None
-    assert plain(sound, KEY + "0") is None
-    assert plain(pack(record(b"x", {})._replace(raised=0), KEY, SEALS["signed"])) is None

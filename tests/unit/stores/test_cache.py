@@ -61,6 +61,13 @@ def test_many_keys_are_no_single_text(tc, store):
             use("abc")
 
 
+@pytest.mark.parametrize("key", [1, None, ["a"], type("Text", (str,), {})("a")])
+def test_of_many_keys_each_is_a_text(tc, store, key):
+    for use in (store.get_many, store.delete_many):
+        with pytest.raises(tc.CacheKeyError, match="a key of this cache is a text"):
+            use(["a", key, "b"])
+
+
 def test_a_deleted_value_is_gone(store):
     store.set("a", 1)
     assert store.delete("a") is True
@@ -289,6 +296,22 @@ def test_many_values_come_by_key_in_the_order_asked(store):
     store.set_many({})
     assert store.get_many([]) == {}
     assert store.delete_many([]) == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"secret": "s"}, {"compress": "zlib"}], ids=str)
+def test_many_values_come_in_the_order_asked_whatever_they_are(stores, options, clock):
+    if stores.place == "memory" and options:
+        pytest.skip("objects in memory are neither signed nor compressed")
+    store = stores(**options)
+    store.set("a", "a" * 5000, tags=["t"])
+    store.set("b", {"b": 2})
+    store.set("c", 3, ttl=5)
+    store.set("d", ("d" * 5000,), tags=["u"])
+    wanted = [("d", ("d" * 5000,)), ("c", 3), ("b", {"b": 2}), ("a", "a" * 5000)]
+    assert [*store.get_many("dcxba"[i] for i in range(5)).items()] == wanted
+    store.invalidate_tags("u")
+    clock.advance(6)
+    assert [*store.get_many(["d", "c", "b", "a"]).items()] == wanted[2:]
 
 
 def test_keys_are_listed_by_what_they_begin_with(store, clock):
