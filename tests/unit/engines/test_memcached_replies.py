@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("pymemcache")
-from twat_cache.engines.memcached.replies import all_values, values
+from twat_cache.engines.memcached import replies
+from twat_cache.engines.memcached.replies import known_values, remember, values
 
 VALUES = {b"a": b"", b"b": b"\r\nEND\r\n", b"c": b"VALUE d 0 1\r\nx\r\n", b"#d": bytes(100)}
 ANSWER = b"".join(b"VALUE %b 0 %d\r\n%b\r\n" % (k, len(v), v) for k, v in VALUES.items())
@@ -79,36 +80,48 @@ def answer(found, end=b"END\r\n"):
     return b"".join([*lines, end])
 
 
-def test_an_answer_with_all_values_is_read_at_once():
-    found = {b"a": b"1", b"#d": bytes(100), b"c": b""}
-    assert all_values(answer(found), [*found]) == [*found.values()]
-    assert all_values(answer({b"a": b"1"}), [b"a"]) == [b"1"]
-    assert all_values(answer({b"a": b"1"})[:-2], [b"a"]) is None
-
-
-VICTIM = {b"a": b"1\r\nVALUE b 0 1\r\n2", b"b": b"3"}
+def test_what_came_along_the_last_time_is_known():
+    last = {b"a": b"1", b"#t": b"token", b"#u": b"\r\nEND\r\n"}
+    names = [*last]
+    assert known_values(answer(last), names) is None
+    remember(names, [*last.values()])
+    for first in (b"1", b"", b"\r\n", b"x" * 5000, b"1\r\nVALUE #t 0 5\r\ntoken\r\n"):
+        now = {**last, b"a": first}
+        assert known_values(answer(now), names) == [*now.values()]
+        whole = answer({**last, b"a": first})
+        for at in range(max(1, len(whole) - 200), len(whole)):
+            assert known_values(whole[:at], names) is None
+    assert known_values(answer({**last, b"b": b""}), [b"b", b"#t", b"#u"]) is None
+    whole = answer({b"b": b"2", b"#t": b"token", b"#u": b"\r\nEND\r\n"})
+    assert known_values(whole, [b"b", b"#t", b"#u"]) == [b"2", b"token", b"\r\nEND\r\n"]
 
 
 @pytest.mark.parametrize(
-    ("found", "names"),
+    "now",
     [
-        (VICTIM, [b"a", b"b"]),
-        (VICTIM, [b"a", b"b", b"c"]),
-        ({b"a": VICTIM[b"a"]}, [b"a", b"b"]),  # whose second value would be of its first
-        ({b"a": b"1"}, [b"a", b"b"]),
-        ({b"a": b"1", b"b": b"2"}, [b"b", b"a"]),
-        ({b"a": b"\r\n"}, [b"a", b"b"]),
-        ({b"a": b"x\r\n"}, [b"a"]),
-        ({b"a": bytes(5000)}, [b"a"]),
-        ({}, [b"a"]),
+        {b"a": b"1", b"#v": b"other", b"#w": b"token"},
+        {b"a": b"1", b"#w": b"token", b"#v": b"token"},
+        {b"a": b"1", b"#v": b"token"},
+        {b"a": b"1"},
+        {b"#v": b"token", b"#w": b"token"},
+        {b"b": b"1", b"#v": b"token", b"#w": b"token"},
+        {},
     ],
 )
-def test_any_other_answer_is_left_to_who_takes_a_closer_look(found, names):
-    whole = answer(found)
-    assert all_values(whole, names) is None
-    for at in range(1, len(whole)):
-        assert all_values(whole[:at], names) is None
-    assert read(whole) == (found, True)
+def test_whatever_else_comes_is_looked_at_more_closely(now):
+    names = [b"a", b"#v", b"#w"]
+    remember(names, [b"1", b"token", b"token"])
+    assert known_values(answer(now), names) is None
+    assert read(answer(now)) == (now, True)
+
+
+def test_a_value_alone_is_found_at_once():
+    for value in (b"", b"1", b"\r\nEND\r\n", b"VALUE a 0 1\r\nx\r\nEND\r\n"):
+        whole = answer({b"a": value})
+        assert known_values(whole, [b"a"]) == [value]
+        assert known_values(whole, [b"b"]) is None
+        for at in range(1, len(whole)):
+            assert known_values(whole[:at], [b"a"]) is None
 
 
 @pytest.mark.parametrize(
@@ -120,8 +133,24 @@ def test_any_other_answer_is_left_to_who_takes_a_closer_look(found, names):
         b"VALUE a 0 1\r\nx\r\nEND\r\nEND\r\n",
         b"VALUE a 0 1\r\nx\r\nERROR\r\n",
         b"VALUE a 0 1\r\nx\r\nEND\r\nx",
+        b"VALUE a 0 0\r\nEND\r\n",
+        b"VALUE a 0 -2\r\nEND\r\n",
         b"SERVER_ERROR\r\nx\r\nEND\r\n",
+        b"\r\nEND\r\n",
+        b"END\r\n",
     ],
 )
-def test_what_is_not_quite_an_answer_is_left_too(whole):
-    assert all_values(whole, [b"a"]) is None
+def test_what_is_not_quite_an_answer_is_looked_at_more_closely(whole):
+    assert known_values(whole, [b"a"]) is None
+
+
+def test_what_is_much_is_not_remembered():
+    for found in ([b"1", bytes(65)], [b"1", None], [b"1"] * 5):
+        names = [b"n%d" % number for number in range(len(found))]
+        remember(names, found)
+        there = {name: v for name, v in zip(names, found, strict=True) if v is not None}
+        assert known_values(answer(there), names) is None
+    for number in range(3000):
+        remember([b"a", b"%d" % number], [b"1", b"2"])
+    assert known_values(answer({b"a": b"1", b"2999": b"2"}), [b"a", b"2999"]) == [b"1", b"2"]
+    assert len(replies._tails) <= 1000

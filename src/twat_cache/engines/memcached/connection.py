@@ -6,11 +6,12 @@ used, since they begin anew with each step.
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 from typing import Any, NoReturn
 
 from ...errors import EngineNotAvailableError
-from .replies import all_values, values
+from .replies import known_values, remember, values
 
 try:
     from pymemcache.client.base import Client, _readline
@@ -54,19 +55,20 @@ class Connection(Client):  # type: ignore[misc]
             address, serde=_BYTES_ONLY, no_delay=True, default_noreply=False, tls_context=tls
         )
         self.deadline = 0.0
+        self._is_plain = tls is None and os.name == "posix"
 
     def fetch(self, names: Sequence[bytes]) -> list[Any]:
         """The values, in the order of their names; None for what isn't there."""
         if len(names) > _KEYS:
             parts = [names[start : start + _KEYS] for start in range(0, len(names), _KEYS)]
             return [value for part in parts for value in self.fetch(part)]
-        self.bound()
-        self.sock.sendall(b"get %b\r\n" % b" ".join(names))
+        self._send(b"get %b\r\n" % b" ".join(names))
         data = self._receive()
-        found = all_values(data, names)
-        if found is not None:
-            return found
-        return [*map(values(data, self._receive, self._refuse).get, names)]
+        found: list[Any] | None = known_values(data, names)
+        if found is None:
+            found = [*map(values(data, self._receive, self._refuse).get, names)]
+            remember(names, found)
+        return found
 
     def pipeline(self, name: bytes, commands: Sequence[bytes]) -> list[bytes]:
         """The answers to commands that are sent one after the other without waiting.
@@ -102,6 +104,21 @@ class Connection(Client):  # type: ignore[misc]
             self.connect_timeout = self.timeout = left
         elif not left * 0.99 < sock.gettimeout() <= left:  # which to set is a call of the system
             sock.settimeout(left)
+
+    def _send(self, command: bytes) -> None:
+        """Sends what is short.
+
+        It has room as a rule; a socket with a time-out asks the system for that beforehand, which
+        takes as long as to read an answer.
+        """
+        if self._is_plain:
+            try:
+                command = command[os.write(self.sock.fileno(), command) :]
+            except BlockingIOError:
+                pass
+        if command:
+            self.bound()
+            self.sock.sendall(command)
 
     def _receive(self) -> bytes:
         self.bound()

@@ -124,7 +124,7 @@ class MemcachedEngine:
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; None for those of a server that is away, if others are there."""
-        names = [*map(_name, keys)]
+        names = [_digested.get(key) or _name(key) for key in keys]
         if self._only is not None and names:
             self._check()
             return self._only.call(Connection.fetch, names)
@@ -370,11 +370,10 @@ def _stored(answer: bytes) -> bool:
 
 def _name(key: str) -> bytes:
     """The key as memcached takes it: as it is, or its digest, which no other key is."""
-    name = _digested.get(key)
-    if name is not None:
-        return name
     if _is_name(key):
         return key.encode("ascii")
+    if (known := _digested.get(key)) is not None:
+        return known
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
     name = b"#" + digest.encode("ascii")
     if len(key) <= _LONGEST:
