@@ -41,11 +41,12 @@ class Path:
     Attributes:
         go: Answers a call, in this thread.
         ago: Answers a call, in this task.
+        flights: Computations on their way, which calls can join.
         memos: Answers that are remembered in blocks, by their keys; what is forgotten is forgotten
             there, too.
     """
 
-    __slots__ = ("_behind", "_flights", "ago", "go", "memos", "store", "tally")
+    __slots__ = ("_behind", "ago", "flights", "go", "memos", "store", "tally")
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Path:
     ) -> None:
         self.store = store
         self.tally = tally
-        self._flights, self._behind = Flights(), Flights()
+        self.flights, self._behind = Flights(), Flights()
         self.memos: dict[int, dict[Any, Any]] = {}
         classes = tuple(cls for cls, _ in recipe.cache_exceptions)
         early = early_of(recipe)
@@ -90,30 +91,26 @@ class Path:
         if single:
             from .steps.single_flight import single_flight
 
-            step = single_flight(step, self._flights, tally, copier)
+            step = single_flight(step, self.flights, tally, copier)
         self.go, self.ago = observe(step, tally)
 
     @property
     def landed(self) -> object:
         """See `Flights`."""
-        return self._flights.landed
-
-    def is_computing(self, key: Hashable) -> bool:
-        """Whether somebody computes the key, whom a call can join."""
-        return key in self._flights
+        return self.flights.landed
 
     def forget(self, key: Hashable) -> None:
         """Nobody joins a computation for the key that began before now."""
-        self._flights.landed = object()
-        self._flights.pop(key, None)
+        self.flights.landed = object()
+        self.flights.pop(key, None)
         self._behind.pop(key, None)
         for memo in list(self.memos.values()):
             memo.pop(key, None)
 
     def forget_all(self) -> None:
         """Nobody joins any computation that began before now."""
-        self._flights.landed = object()
-        self._flights.clear()
+        self.flights.landed = object()
+        self.flights.clear()
         self._behind.clear()
         for memo in list(self.memos.values()):
             memo.clear()

@@ -184,16 +184,16 @@ class EngineCached(EngineControls):
             if value is not MISSING:
                 self._tally.answered(STORED)
                 return value
-        if self._asks_first and not self._path.is_computing(place):
+        if self._asks_first and place not in self._path.flights:
             return self._ask_first(place, args, kwargs)
         return self._go(Call(place, place, self._function, args, kwargs))
 
     def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answers with what the engine has; otherwise goes by the steps, which needn't ask it."""
-        landed = self._path.landed
+        landed, far = self._path.flights.landed, self._far
         try:
-            found = self._far.engine.get((place, *self._far.groups.keys))
-            value = MISSING if found[0] is None else self._far.plain(place, found[0], found[1:])
+            found = far.engine.get((place, *far.groups.keys))
+            value = MISSING if found[0] is None else far.plain(place, found[0], found[1:])
         except Exception as error:
             call = self._asked(place, args, kwargs, landed, error)
         else:
@@ -262,7 +262,7 @@ class AsyncEngineCached(EngineCached):
         return self._path.ago(call)
 
     async def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        landed = self._path.landed
+        landed = self._path.flights.landed
         try:
             found = await self._far.engine.get((place, *self._far.groups.keys))
             value = MISSING if found[0] is None else self._far.plain(place, found[0], found[1:])

@@ -310,7 +310,7 @@ def test_tasks_that_miss_a_key_together_share_one_computation(tc):
         first, *rest = await asyncio.gather(*tasks)
         assert all(result is first for result in rest)
         assert await other == [2]
-        assert len(f._behind.path._flights) == 0
+        assert len(f._behind.path.flights) == 0
 
     asyncio.run(main())
 
@@ -403,7 +403,7 @@ def test_an_exception_reaches_all_who_wait_and_is_not_kept(tc, error):
         with pytest.raises(type(error)):
             await f(1)
         assert body.runs == 2
-        assert len(f._behind.path._flights) == 0
+        assert len(f._behind.path.flights) == 0
 
     asyncio.run(main())
 
@@ -468,7 +468,7 @@ def test_a_cancelled_leader_without_others_leaves_nothing_behind(tc):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert len(f._behind.path._flights) == 0
+        assert len(f._behind.path.flights) == 0
         assert f.cache_info().currsize == 0
         body.open.set()
         assert await f(1) == [1]
@@ -524,7 +524,7 @@ def test_after_a_change_nobody_joins_a_computation_that_began_before(tc, change)
         after = asyncio.create_task(f(1))
         await settle()
         assert body.runs == (1 if change == "put" else 2)
-        assert len(f._behind.path._flights) == (0 if change == "put" else 1)
+        assert len(f._behind.path.flights) == (0 if change == "put" else 1)
         body.open.set()
         await before
         stored = await after
@@ -560,11 +560,11 @@ def test_a_loop_that_ended_in_the_middle_is_forgotten(tc):
     async def main():
         tasks = [asyncio.create_task(f(1)) for _ in range(2)]
         await settle()
-        assert len(f._behind.path._flights) == 1
+        assert len(f._behind.path.flights) == 1
         assert not any(task.done() for task in tasks)
 
     asyncio.run(main())
-    assert len(f._behind.path._flights) == 0
+    assert len(f._behind.path.flights) == 0
 
 
 def test_loops_in_two_threads_share_one_computation(tc):

@@ -100,7 +100,7 @@ def test_what_is_not_stored_is_shared_all_the_same(colour, decorator, gate, runs
 
 def flights_of(f):
     path = f._behind.path if hasattr(f, "_behind") else f._path
-    return path._flights
+    return path.flights
 
 
 def until_all_wait(f, many):
