@@ -64,7 +64,8 @@ class Circuit:
 
     Attributes:
         opened: How often it opened.
-        served: How often the engine served.
+        served: How often the engine served; counted by who asked it.
+        error: What opened it; None if it is closed.
     """
 
     def __init__(
@@ -85,9 +86,10 @@ class Circuit:
         self._most = failures
         self._window = window
         self._probe = probe
-        self._row = 0  # failures since the engine served
+        self._row = 0  # failures, none of which the engine has served since
+        self._served_before = 0  # the last of them
         self._row_since = 0.0
-        self._error: EngineError | None = None  # what opened it; None is closed
+        self.error: EngineError | None = None
         self._since = 0.0
         self._served_at_close = -1
         self._penalty = 0.0
@@ -100,11 +102,11 @@ class Circuit:
     @property
     def is_open(self) -> bool:
         """Whether the engine isn't asked."""
-        return self._error is not None
+        return self.error is not None
 
     def refusal(self) -> EngineError | None:
         """The error of a call now; None if the engine may be asked."""
-        error = self._error
+        error = self.error
         if error is None or self._is_over:
             return None
         if not self._is_probed() and not self._send_probe():
@@ -116,12 +118,6 @@ class Circuit:
         )
         refusal.__cause__ = error
         return refusal
-
-    def worked(self) -> None:
-        """The engine served."""
-        self.served += 1
-        if self._row:
-            self._row = 0
 
     def postpone(self, error: EngineError, keys: Sequence[str]) -> None:
         """Keys couldn't be dropped: that is due before the engine is asked again."""
@@ -149,9 +145,11 @@ class Circuit:
         """The engine didn't serve; it had done so as often when this call began."""
         with self._lock:
             now = monotonic()
-            if not self._row or now - self._row_since > self._window:
+            is_after_success = self.served != self._served_before
+            if is_after_success or not self._row or now - self._row_since > self._window:
                 self._row, self._row_since = 0, now
             self._row += 1
+            self._served_before = self.served
             is_slow = isinstance(error, EngineTimeoutError) and self.served == served
             if self._row < self._most and not is_slow:
                 return
@@ -159,11 +157,11 @@ class Circuit:
 
     def _open(self, error: EngineError) -> None:
         with self._lock:
-            if self._error is not None:
+            if self.error is not None:
                 return
             is_relapse = self.served == self._served_at_close
             self._penalty = min(max(2 * self._penalty, _FIRST), _LONGEST) if is_relapse else 0.0
-            self._error = error
+            self.error = error
             self._since = monotonic()
             self.opened += 1
         level = logging.DEBUG if is_relapse else logging.WARNING
@@ -220,7 +218,7 @@ class Circuit:
             except EngineClosedError:
                 return
             except Exception as error:
-                self._error = error if isinstance(error, EngineError) else _unheard_of(error)
+                self.error = error if isinstance(error, EngineError) else _unheard_of(error)
             else:
                 if self._close():
                     return
@@ -279,7 +277,7 @@ class Circuit:
             was_told = not self._penalty
             self._row = 0
             self._served_at_close = self.served
-            self._error = None
+            self.error = None
             self._prober = None
         level = logging.WARNING if was_told else logging.DEBUG
         took = monotonic() - self._since

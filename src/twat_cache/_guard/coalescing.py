@@ -110,7 +110,12 @@ class CoalescingEngine(_Passing):
         else:
             return values
         finally:
-            self._return(free, failure)
+            if self._waiting:
+                self._send_next(free, failure)
+            else:
+                free.append(None)
+                if self._waiting and _takes(free):
+                    self._send_next(free, failure)
 
     def _get_behind(self, keys: Sequence[str]) -> Values:
         """Gets while another is on the way."""

@@ -69,7 +69,7 @@ class _Resilient:
                     raise
                 left -= 1
             else:
-                circuit.worked()
+                circuit.served += 1
                 return answer
             yield Sleep(uniform(0, _PAUSE))
 
@@ -166,8 +166,7 @@ class ResilientEngine(_Resilient):
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, in the order of the keys."""
         circuit = self.circuit
-        refusal = circuit.refusal()
-        if refusal is not None:
+        if circuit.error is not None and (refusal := circuit.refusal()) is not None:
             raise refusal
         start, served = monotonic(), circuit.served
         try:  # without steps: this is what is mostly done, and mostly it works
@@ -177,7 +176,7 @@ class ResilientEngine(_Resilient):
                 self._count(error, served)
                 raise
         else:
-            circuit.worked()
+            circuit.served += 1
             return values
         return run(self._getting_again(keys))
 
@@ -249,8 +248,7 @@ class AsyncResilientEngine(_Resilient):
     async def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values, in the order of the keys."""
         circuit = self.circuit
-        refusal = circuit.refusal()
-        if refusal is not None:
+        if circuit.error is not None and (refusal := circuit.refusal()) is not None:
             raise refusal
         start, served = monotonic(), circuit.served
         try:
@@ -260,7 +258,7 @@ class AsyncResilientEngine(_Resilient):
                 self._count(error, served)
                 raise
         else:
-            circuit.worked()
+            circuit.served += 1
             return values
         return await arun(self._getting_again(keys))
 

@@ -30,28 +30,27 @@ class Groups:
     Attributes:
         tags: The same.
         keys: Under which keys their tokens are.
+        last: The tokens that were had last, and what is written in records with these. Tokens
+            change but seldom, so who has others asks for `written`.
     """
 
-    __slots__ = ("_last", "keys", "tags")
+    __slots__ = ("keys", "last", "tags")
 
     def __init__(self, tags: Sequence[str] = (), tokens: Tokens | None = None) -> None:
         self.tags = tuple(tags)
         self.keys = () if tokens is None else tuple(map(tokens.key, tags))
-        self._last: tuple[list[bytes], bytes | None] = [], None if tags else b""
+        self.last: tuple[list[bytes], bytes | None] = [], None if tags else b""
 
     def written(self, tokens: Sequence[Any]) -> bytes | None:
-        """What stands in a record that has these tags alone; None if there is no such record.
-
-        Tokens change but seldom, so what the last ones come to is remembered.
-        """
-        last, written = self._last
+        """What stands in a record that has these tags alone; None if there is no such record."""
+        last, written = self.last
         if tokens == last:
             return written
         if None in tokens:
             return None
         last = [bytes(token) for token in tokens]
         written = written_tags(dict(zip(self.tags, last, strict=True)))
-        self._last = last, written
+        self.last = last, written
         return written
 
 

@@ -114,7 +114,7 @@ class EngineStore(Recording):
             return MISSING
         return MISSING if data is None else self.plain(place, data, tokens)
 
-    def plain(self, place: str, data: Any, tokens: Sequence[Any] = ()) -> Any:
+    def plain(self, place: str, data: Any, tokens: list[Any]) -> Any:
         """The value in these bytes if they are sound and fresh, and have no tags; else `MISSING`.
 
         But they have to have the groups' tags, with these tokens. Tells nobody of what is wrong:
@@ -122,7 +122,9 @@ class EngineStore(Recording):
         """
         transcoder = self._transcoder
         now = self._clock()
-        tags = self.groups.written(tokens) if tokens or self.groups.tags else b""
+        last, tags = self.groups.last
+        if tokens != last:
+            tags = self.groups.written(tokens)
         if tags is None:
             return MISSING
         value = transcoder.plain(place, data, now, tags)

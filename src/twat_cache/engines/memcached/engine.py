@@ -125,8 +125,7 @@ class MemcachedEngine:
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values; None for those of a server that is away, if others are there."""
         names = [_digested.get(key) or _name(key) for key in keys]
-        if self._only is not None and names:
-            self._check()
+        if self._only is not None and names and not self._closed:
             return self._only.call(Connection.fetch, names)
         found: dict[bytes, Any] = {}
         for server, its in self._grouped(dict.fromkeys(names)):
