@@ -182,7 +182,7 @@ class EngineCached(EngineControls):
         if self._glance is not None:
             value = self._glance(place)
             if value is not MISSING:
-                self._tally.answered(STORED)
+                self._tally.hit()
                 return value
         if self._asks_first and place not in self._path.flights:
             return self._ask_first(place, args, kwargs)
@@ -198,7 +198,7 @@ class EngineCached(EngineControls):
             call = self._asked(place, args, kwargs, landed, error)
         else:
             if value is not MISSING:
-                self._tally.answered(STORED)
+                self._tally.hit()
                 return value
             call = self._asked(place, args, kwargs, landed, found)
         return self._path.go(call)

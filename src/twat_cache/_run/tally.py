@@ -42,6 +42,7 @@ class Tally:
 
     __slots__ = (
         "_digest",
+        "_hits",
         "_loads",
         "_lock",
         "_seconds",
@@ -64,12 +65,14 @@ class Tally:
         self._digest = digest
         self._lock = ForkSafeLock()  # a signal's handler or a finalizer may miss in here, too
         self._times: list[float] = []  # of loads that aren't counted yet: needs no lock
+        self._hits: list[None] = []  # likewise
         self.reset()
 
     def reset(self) -> None:
         """All counts are zero."""
         self.origins = [0, 0, 0, 0]
         self._times.clear()
+        self._hits.clear()
         self._loads = self.failures = self.refreshes = self.failed_refreshes = 0
         self.engine_errors = self.refused = self.unstored = self.found = self.missed = 0
         self.near = 0
@@ -97,6 +100,19 @@ class Tally:
         """A call got its answer."""
         with self._lock:
             self.origins[origin] += 1
+
+    def hit(self) -> None:
+        """A call got its answer from a store, at once."""
+        hits = self._hits
+        hits.append(None)
+        if len(hits) > _MANY:
+            self._count_hits()
+
+    def _count_hits(self) -> None:
+        with self._lock:
+            many = len(self._hits)
+            del self._hits[:many]  # others only append
+            self.origins[STORED] += many
 
     def loaded(self, seconds: float) -> None:
         """The function returned."""
@@ -168,6 +184,7 @@ class Tally:
     @property
     def hits(self) -> int:
         """Calls that missed in memory and were answered from a store."""
+        self._count_hits()
         return self.origins[STORED] + self.origins[STALE]
 
     @property

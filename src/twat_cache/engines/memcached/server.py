@@ -106,20 +106,12 @@ class Server:
                 f" {self._rest:g} s"
             )
         deadline = now + self._timeout
-        permits = self._permits
-        try:
-            permits.get(True, self._timeout)
-        except Empty:
-            raise EngineTimeoutError(
-                f"all {self._size} connections to the memcached at {self.node} were in use for"
-                f" {self._timeout:g} s; allow more by pool_size="
-            ) from None
         connection = None
         try:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = self._connect(deadline)
+                connection = self._another(deadline)
             connection.deadline = deadline
             if self._due:
                 self._settle(connection)
@@ -127,17 +119,17 @@ class Server:
         except BaseException as error:
             if connection is not None:
                 self._forget(connection)
+                self._places.put(True)
             if isinstance(error, EngineError) or not isinstance(error, Exception):
                 raise
             raise self._failed(error) from error
-        else:
-            self._is_away = False
-            self._idle.append(connection)
-            if self._closed:
-                self._leave_idle()
-            return result
-        finally:
-            permits.put(None)
+        self._is_away = False
+        self._idle.append(connection)
+        if self._closed:
+            self._leave_idle()
+        elif self._waiting:
+            self._places.put(False)
+        return result
 
     def owe(self, names: Iterable[bytes]) -> bool:
         """Whether the server will forget the names before it is asked for anything else.
@@ -163,9 +155,10 @@ class Server:
         self._end()
 
     def _begin(self) -> None:
-        self._permits: SimpleQueue[None] = SimpleQueue()
+        self._places: SimpleQueue[bool] = SimpleQueue()  # see `_another`
         for _ in range(self._size):
-            self._permits.put(None)
+            self._places.put(True)
+        self._waiting: list[None] = []
         self._idle: deque[Connection] = deque()
         self._made: set[Connection] = set()
 
@@ -177,6 +170,33 @@ class Server:
         """A child leaves its parent's connections to it; to close its own ends breaks none."""
         self._end()
         self._begin()
+
+    def _another(self, deadline: float) -> Connection:
+        """A connection that is given back, or a new one as long as there may be more.
+
+        In the queue are places for further connections, as True, and signs to look whether one is
+        idle. Who waits is known before it looks, so who gives one back later gives a sign.
+        """
+        self._waiting.append(None)
+        try:
+            while True:
+                try:
+                    return self._idle.pop()
+                except IndexError:
+                    if self._places.get(True, max(0.0, deadline - monotonic())):
+                        break
+        except Empty:
+            raise EngineTimeoutError(
+                f"all {self._size} connections to the memcached at {self.node} were in use for"
+                f" {self._timeout:g} s; allow more by pool_size="
+            ) from None
+        finally:
+            self._waiting.pop()
+        try:
+            return self._connect(deadline)
+        except BaseException:
+            self._places.put(True)
+            raise
 
     def _connect(self, deadline: float) -> Connection:
         """A connection to a server that has said that it is a memcached.
@@ -243,6 +263,7 @@ class Server:
                 self._forget(self._idle.pop())
             except IndexError:  # another thread has just taken the last one
                 return
+            self._places.put(True)
 
     def _failed(self, error: Exception) -> EngineError:
         """What the library's error means."""
