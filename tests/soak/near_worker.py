@@ -61,9 +61,10 @@ class Truth:
         self.loading = numbers[keys:]
 
 
-def stores(engine, terms) -> dict[str, Cache]:
+def stores(engine, given) -> dict[str, Cache]:
     """The cache for each kind of key."""
-    options = {"coherence": terms, "tag_ttl": terms["bound"], "ttl": 3600}
+    way = "pubsub" if given.way == "notify" else given.way
+    options = {"coherence": {"by": way, "bound": given.bound}, "tag_ttl": given.bound, "ttl": 3600}
     near = ["memory", engine]
     return {
         "plain": Cache(near, **options),
@@ -211,7 +212,7 @@ def main(given) -> int:
     folder, me = given.worker[0], int(given.worker[1])
     plant(given.plant)
     engine = open_engine(given.url)
-    caches = stores(engine, {"by": given.way, "bound": given.bound})
+    caches = stores(engine, given)
     for cache in caches.values():
         while not is_served(cache):
             time.sleep(0.1)
