@@ -32,7 +32,9 @@ def test_what_is_read_near_is_never_older_than_the_bound(way):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("error", ["deaf", "bold", "stubborn"])
+@pytest.mark.parametrize(
+    "error", ["deaf", "bold", "stubborn", pytest.param("forgetful", marks=pytest.mark.slow)]
+)
 def test_the_check_finds_what_is_planted(error):
     done = soak("--seconds", "4", "--bound", "0.2", "--plant", error)
     assert done.returncode == 1

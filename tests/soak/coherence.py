@@ -17,7 +17,8 @@ server.
 It ends with 1 if a read was later than the bound, if one in a thousand was later than `PROMPT`
 while connected (unless it is `--untimed`), or if too little was done. With `--plant` the caches
 have an error on purpose: `deaf` ones aren't told of changes, `bold` ones answer for ever,
-`stubborn` ones keep what they computed, whatever was changed meanwhile.
+`stubborn` ones keep what they computed, whatever was changed meanwhile, and `forgetful` ones don't
+remember what they couldn't drop.
 """
 
 from __future__ import annotations
@@ -249,7 +250,9 @@ def main() -> int:
     parser.add_argument("--untimed", action="store_true")
     parser.add_argument("--way", choices=["tracking", "pubsub", "notify"], default="tracking")
     parser.add_argument("--seed", default=str(int.from_bytes(os.urandom(4), "big")))
-    parser.add_argument("--plant", choices=["", "deaf", "bold", "stubborn"], default="")
+    parser.add_argument(
+        "--plant", choices=["", "deaf", "bold", "stubborn", "forgetful"], default=""
+    )
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()

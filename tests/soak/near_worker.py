@@ -22,6 +22,7 @@ from random import Random
 from tests.soak.history import DELETE, GET, INVALIDATE, NOTHING, SET, Log
 from twat_cache import Cache, EngineError, LoadTimeoutError, open_engine
 from twat_cache._coherence.coherence import Coherence
+from twat_cache._guard.outbox import Outbox
 from twat_cache._stores.changes import Changes
 
 PLAIN, TRUE = 1000, 200  # keys
@@ -84,6 +85,8 @@ def plant(error: str) -> None:
         Coherence.emptied = lambda self: None
     elif error == "stubborn":
         Changes._ground = lambda self, key: None
+    elif error == "forgetful":
+        Outbox.drop = lambda self, keys: None
 
 
 class Lane:
