@@ -34,8 +34,10 @@ def near_table(recipe: Recipe, tags: TagIndex | None, width: int | None = None) 
         options["clock"] = recipe.clock
     if recipe.tti is not None:
         options["tti"] = nanoseconds(recipe.tti)
+    if tags is not None or recipe.stale:
+        options["stale"] = 0  # there is room for the end of what is stale
     if tags is not None:
-        options.update(on_removal=lambda key, _, cause: tags.gone(key, cause), stale=0)
+        options["on_removal"] = lambda key, _, cause: tags.gone(key, cause)
     table = Table(recipe.maxsize, width=width, **options)
     if tags is not None:
         tags.table = table
@@ -58,7 +60,8 @@ def near_terms_of(most: float | None) -> Callable[[Any, Call], tuple[int | None,
 def near_shelf(recipe: Recipe, most: float | None) -> TableShelf:
     """The table of a store before its engine, where a value stays so many seconds at most."""
     tags = TagIndex(tags_of_a_call, False)
-    return TableShelf(near_table(recipe, tags, 1), near_terms_of(most), recipe.copier, tags=tags)
+    table, terms = near_table(recipe, tags, 1), near_terms_of(most)
+    return TableShelf(table, terms, recipe.copier, stale=recipe.stale, tags=tags)
 
 
 def memory_shelf(

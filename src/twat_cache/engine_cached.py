@@ -131,13 +131,13 @@ class EngineCached(EngineControls):
         from ._stores.in_table import TableStore, TimedTableStore
         from ._stores.tag_index import TagIndex
 
-        copier, terms = self._recipe.copier, near_terms_of(near_ttl)
-        if self._tags is None and not far.groups.tags and self._coherence is None:
-            table = self._near = near_table(self._recipe, None)
-            return TableStore(table, terms, copier)
-        self._index = TagIndex(tags_of_a_call, False)
-        table = self._near = near_table(self._recipe, self._index)
-        return TimedTableStore(table, terms, copier, tags=self._index)
+        recipe, terms = self._recipe, near_terms_of(near_ttl)
+        if self._tags is not None or far.groups.tags or self._coherence is not None:
+            self._index = TagIndex(tags_of_a_call, False)
+        table = self._near = near_table(recipe, self._index)
+        if self._index is None and not recipe.stale:
+            return TableStore(table, terms, recipe.copier)
+        return TimedTableStore(table, terms, recipe.copier, stale=recipe.stale, tags=self._index)
 
     def _used(self, key: tuple[Any, ...]) -> None:
         """A call whose arguments the gate can't compare was found near: the policy learns of it."""

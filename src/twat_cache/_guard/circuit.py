@@ -174,7 +174,9 @@ class Circuit:
         prober = self._prober
         if self._pid != os.getpid() or prober is None:
             return False
-        alive: bool = prober.is_alive() if isinstance(prober, Thread) else not prober.done()
+        if isinstance(prober, Thread):
+            return prober.is_alive()
+        alive: bool = not prober.done() and prober.get_loop().is_running()  # or it never goes on
         return alive
 
     def _send_probe(self) -> bool:

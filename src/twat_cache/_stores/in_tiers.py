@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from .._run.call import Call
+from .._run.call import UNSEEN, Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ __all__ = ["TieredStore"]
 class TieredStore:
     """Looks in the table, then in the engine; keeps in both.
 
-    The table has fresh values only, and none for longer than the engine would have it. A value that
-    is dropped here while the engine is asked for it doesn't come back to the table.
+    The table answers with fresh values only, and with none for longer than the engine would have
+    it. Where the engine can't be asked, one that is stale answers, too. A value that is dropped
+    here while the engine is asked for it doesn't come back to the table.
 
     Args:
         near: The table; how long a result lasts there is the `ttl` of the call.
@@ -66,16 +67,20 @@ class TieredStore:
     def look(self, call: Call) -> Steps[Found | None]:
         """What the table has, or else the engine; a fresh value is then in the table, too."""
         shadow = self._shadow(call)
-        found = None if call.is_forced else self.near.look(shadow)
-        if found is not None:
+        near = None if call.is_forced else self.near.look(shadow)
+        if near is not None and near.left > 0:
             self._used(shadow.place)
-            return found
+            return near
         promotion = self._promotion(shadow, self._own_tag and self._own_tag(call.place))
         try:
             found = yield from self.far.look(call)
             promotion.take(found)
         finally:
             promotion.end()
+        if found is None and near is not None:
+            if call.seen is UNSEEN or call.is_cut_off:
+                return near
+            self.near.table.discard(shadow.place)  # the engine has nothing, so it's of no use
         return found
 
     def depart(self, call: Call) -> Steps[Any]:

@@ -31,7 +31,7 @@ class TierShelf(TieredStore):
     def read(self, places: Sequence[str]) -> Steps[list[Found | None]]:
         """What there is, the engine asked for what the table doesn't have."""
         found = dict(zip(places, (yield from self.near.read(places)), strict=True))
-        missing = [place for place, one in found.items() if one is None]
+        missing = [place for place, one in found.items() if one is None or one.left <= 0]
         if missing:
             ways = [self._promotion(_shadow(place)) for place in missing]
             try:

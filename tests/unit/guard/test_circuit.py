@@ -204,6 +204,41 @@ def test_a_probe_that_can_not_start_is_sent_by_the_next_call(engine, shaky, monk
     until(lambda: not engine.circuit.is_open)
 
 
+def test_a_probe_that_ended_with_its_event_loop_is_sent_anew():
+    shaky = ShakyEngine()
+
+    class Awaited:
+        """Has no twin that blocks, so it is probed in the loop of who found it dead."""
+
+        capabilities = shaky.capabilities._replace(async_=True)
+
+        def __getattr__(self, name):
+            if name == "blocking":
+                raise AttributeError(name)
+            method = getattr(shaky, name)
+
+            async def call(*args):
+                return method(*args)
+
+            return call
+
+    engine = resilient(Awaited(), probe=0.001)
+    shaky.error = LATE
+    loop = asyncio.new_event_loop()
+    with pytest.raises(EngineTimeoutError):
+        loop.run_until_complete(engine.get(["a"]))
+    loop.close()
+    shaky.error = None
+
+    async def main():
+        with pytest.raises(EngineConnectionError):
+            await engine.get(["a"])
+        await asyncio.to_thread(until, lambda: not engine.circuit.is_open)
+        assert await engine.get(["a"]) == [None]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_a_probe_survives_what_is_no_engine_error(engine, shaky):
     shaky.error = partial(ValueError, "a bug in the engine")
     shaky.gate = lambda method: setattr(shaky, "error", AWAY if method == "drop" else shaky.error)
@@ -544,6 +579,52 @@ def test_what_is_invalidated_while_it_is_away_does_not_come_back(engine, shaky, 
             f.cache_clear()
     back(engine, shaky)
     assert f(1) == 2
+    f.close()
+
+
+@pytest.mark.parametrize("kind", ["function", "tagged", "store"])
+def test_a_stale_value_that_is_near_answers_while_it_is_away(engine, shaky, clock, kind):
+    def load():
+        if shaky.error is not None:
+            raise ZeroDivisionError
+        return ["value"]
+
+    tiers, options = ["memory", engine], {"ttl": 10, "stale": 100, "clock": clock}
+    if kind == "store":
+        cache = Cache(tiers, **options)
+        call, forget = lambda: cache.get_or_load("k", load), lambda: cache.delete("k")
+    else:
+        options["tags"] = ["t"] if kind == "tagged" else None
+        cache = ucache(tiers, name=f"stale and near, {kind}", **options)(load)
+        call, forget = cache, cache.invalidate
+    value = call()
+    clock.advance(50)
+    shaky.error = LATE
+    assert call() is call() is value
+    assert cache.stats().stale_hits == 2
+    clock.advance(100)
+    with pytest.raises(ZeroDivisionError):
+        call()
+    back(engine, shaky)
+    call()
+    clock.advance(50)
+    shaky.error = LATE
+    forget()
+    with pytest.raises(ZeroDivisionError):
+        call()
+    cache.close()
+
+
+def test_a_stale_value_that_is_near_is_of_no_use_where_the_engine_has_none(engine, shaky, clock):
+    answers = iter([[1], None, None])
+    options = {"ttl": 10, "stale": 100, "clock": clock, "cache_if": bool, "name": "stale and gone"}
+    f = ucache(["memory", engine], **options)(lambda: next(answers))
+    assert f() == [1]
+    MappingEngine.drop(shaky, [f.cache_key()])  # by another process
+    clock.advance(50)
+    assert f() is None
+    shaky.error = LATE
+    assert f() is None
     f.close()
 
 
