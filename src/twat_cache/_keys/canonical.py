@@ -141,8 +141,13 @@ def _text(tag: bytes, text: str) -> bytes:
     return _framed(tag, text.encode("utf-8", "surrogatepass"))
 
 
+_BEFORE_INT = [b"i" + _size(size) for size in range(10)]
+
+
 def _int(value: int) -> bytes:
-    return _framed(b"i", value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    size = value.bit_length() // 8 + 1
+    payload = value.to_bytes(size, "big", signed=True)
+    return _BEFORE_INT[size] + payload if size < 10 else _framed(b"i", payload)
 
 
 def _complex(value: complex) -> bytes:

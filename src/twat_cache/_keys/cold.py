@@ -115,8 +115,9 @@ class ColdKeys:
         """
         digest = self._seed.copy()
         place = 0
+        as_given = len(args) == self._as_given and not kwargs
         try:
-            for value in self._parts(args, kwargs):
+            for value in args if as_given else self._parts(args, kwargs):
                 digest.update(encode(value))
                 place += 1
         except CacheKeyError as error:
@@ -126,8 +127,6 @@ class ColdKeys:
 
     def _parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Any]:
         """What belongs to the key, as `_told` names it: in order and number as for all calls."""
-        if len(args) == self._as_given and not kwargs:
-            return args
         parts: list[Any] = [*present(self._context)] if self._context else []
         plan = self._plan
         if self._key is not None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineStore"]
 
+_NO_VALUE = Damage.VALUE  # looked up once: that of an enum takes a while
 _UNKNOWN = -1
 """Stands for a number of drops that nobody noted."""
 
@@ -120,15 +121,14 @@ class EngineStore(Recording):
         But they have to have the groups' tags, with these tokens. Tells nobody of what is wrong:
         who looks next will.
         """
-        transcoder = self._transcoder
-        now = self._clock()
+        transcoder, now = self._transcoder, self._clock()
         last, tags = self.groups.last
         if tokens != last:
             tags = self.groups.written(tokens)
         if tags is None:
             return MISSING
         value = transcoder.plain(place, data, now, tags)
-        if value is not Damage.VALUE:
+        if value is not _NO_VALUE:
             return value
         record = transcoder.open(place, data)
         if type(record) is not Record or record.raised or record.fresh_until <= now:
