@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import socket
 import subprocess
 import sys
+import weakref
 from contextlib import closing, suppress
 from threading import Thread
 
@@ -494,6 +496,20 @@ def test_an_async_engine_serves_one_loop_after_the_other_and_threads(rclone_serv
     asyncio.run(engine.close())
     with pytest.raises(EngineClosedError):
         twin.get(["key0"])
+
+
+def test_an_async_engine_keeps_no_loop_but_the_last(rclone_server, url):
+    engine = AsyncObjectStoreEngine.from_url(url, **options_for(rclone_server, pool_size=1))
+    loops = []
+
+    async def work():
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        assert await engine.get(["a", "b", "c"]) == [None, None, None]
+
+    for _ in range(3):
+        asyncio.run(work())
+    gc.collect()
+    assert [loop() for loop in loops[:-1]] == [None, None]
 
 
 def test_the_awaited_engine_is_opened_by_the_url(rclone_server, url):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from ...errors import EngineClosedError
 from .engine import TIMEOUT, ObjectStoreEngine, capabilities_of
@@ -41,7 +40,7 @@ class AsyncObjectStoreEngine:
         self._place = place
         self._clock = clock
         self._steps = ObjectSteps(place, clock)
-        self._free: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
+        self._free: dict[AbstractEventLoop, Semaphore] = {}
         self._twin: ObjectStoreEngine | None = None
         self._closed = False
 
@@ -134,6 +133,9 @@ class AsyncObjectStoreEngine:
         loop = asyncio.get_running_loop()
         free = self._free.get(loop)
         if free is None:
+            for other in list(self._free):  # a semaphore knows its loop, so none goes by itself
+                if other.is_closed():
+                    self._free.pop(other, None)
             free = self._free.setdefault(loop, asyncio.Semaphore(self._place.pool_size))
         if len(requests) == 1:
             async with free:
