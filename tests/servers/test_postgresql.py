@@ -400,6 +400,26 @@ def test_tasks_sweep_too(url, owner, table):
     assert rows_of(owner, table) == 300
 
 
+def test_rows_that_take_long_to_delete_leave_a_few_at_a_time(engine, owner, table):
+    engine.put({f"old{number}": b"1" for number in range(40)}, 0.01)
+    owner.execute(
+        f"CREATE FUNCTION {table}_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF (SELECT count(*) FROM gone) > 5 THEN"
+        " RAISE 'no time for so many' USING ERRCODE = 'query_canceled'; END IF;"
+        " RETURN NULL; END $$"
+    )
+    owner.execute(
+        f"CREATE TRIGGER slow AFTER DELETE ON {table} REFERENCING OLD TABLE AS gone"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_slow()"
+    )
+    time.sleep(0.05)
+    for _ in range(40):
+        engine.put({f"new{number}": b"2" for number in range(300)}, None)
+        if rows_of(owner, table) == 300:
+            break
+    assert rows_of(owner, table) == 300
+
+
 def test_a_sweep_does_not_wait_for_a_row_that_another_holds(engine, owner, table):
     engine.put({f"old{number}": b"1" for number in range(100)}, 0.01)  # too few for a sweep
     time.sleep(0.05)

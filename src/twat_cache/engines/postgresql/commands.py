@@ -35,6 +35,8 @@ _PORTION = 16 << 20  # bytes in one statement
 _LARGEST = 256 << 20  # bytes of a value: a message of the server's has at most 1 GB
 _SWEEP_ROWS = 256
 _SWEEP_SECONDS = 10.0
+_SWEEP_MOST = 10_000
+_SWEEP_TIME = 0.05  # seconds that one should take
 
 _MADE_MEANWHILE = (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject)
 
@@ -52,6 +54,7 @@ class Commands:
         self.table = self._sql.table
         self._written = 0
         self._swept = monotonic()
+        self._most = _SWEEP_MOST  # rows in one sweep, fewer where they are large
 
     def ping(self, link: Link) -> Talk[None]:
         """Reads from the table."""
@@ -172,13 +175,21 @@ class Commands:
         )
 
     def sweep(self, link: Link) -> Talk[None]:
-        """Deletes some of what is past its time: more than was written since the last time."""
+        """Deletes some of what is past its time: more than was written since the last time.
+
+        Unless that takes too long: one that isn't done in time has deleted nothing.
+        """
         written, self._written = self._written, 0
-        self._swept = monotonic()
-        bound = min(4 * max(written, _SWEEP_ROWS), 10_000)
+        start = self._swept = monotonic()
+        bound = min(4 * max(written, _SWEEP_ROWS), self._most)
+        self._most = max(1, bound // 8)  # if this one fails
         result = yield from self._ask(link, self._sql.sweep, (whole(bound),))
+        scale = _SWEEP_TIME / max(monotonic() - start, 1e-6)
         if result.command_tuples == bound:
+            self._most = min(max(1, int(bound * min(scale, 2.0))), _SWEEP_MOST)
             self._written += _SWEEP_ROWS  # there is more
+        else:
+            self._most = bound
 
     def _found(self, link: Link, statement: Statement, rows: list[bytes]) -> Talk[dict[Any, Any]]:
         found: dict[Any, Any] = {}
