@@ -819,6 +819,30 @@ def test_a_node_that_is_away_is_told_and_found_again(redis_cluster):
         assert engine.get(KEYS) == [b"value"] * len(KEYS)
 
 
+def test_sentinels_that_fall_silent_hold_up_nobody(redis_sentinel, monkeypatch):
+    for room in ("lines", "async_lines"):
+        monkeypatch.setattr(f"twat_cache.engines.redis.{room}.FOLLOWING", 0.0)
+        monkeypatch.setattr(f"twat_cache.engines.redis.{room}.GLANCE", 0.01)
+    url = f"{redis_sentinel.url}?timeout={PATIENT}"
+
+    async def work():
+        awaited = AsyncRedisEngine.from_url(url)
+        await awaited.ping()
+        redis_sentinel.sentinel.pause()
+        for _ in range(10):
+            await awaited.get(["key"])
+        await awaited.close()
+
+    asyncio.run(work())
+    redis_sentinel.sentinel.resume()
+    with closing(RedisEngine.from_url(url)) as blocking:
+        blocking.ping()
+        redis_sentinel.sentinel.pause()
+        for _ in range(10):
+            blocking.get(["key"])
+        redis_sentinel.sentinel.resume()
+
+
 @pytest.mark.parametrize("kill", [False, True])
 def test_after_a_failover_the_new_primary_serves(redis_sentinel, kill):
     with closing(RedisEngine.from_url(redis_sentinel.url, timeout=1)) as engine:

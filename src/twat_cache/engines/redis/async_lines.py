@@ -15,7 +15,7 @@ from .commands import NODES
 from .failures import FAILURES
 from .link import Link
 from .pool import greet, greeting
-from .routes import FOLLOWING, Sentinels, Slots
+from .routes import FOLLOWING, GLANCE, Sentinels, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ class AsyncSingle:
             self._pools = AsyncPools(place, sentinel=True)
         self._master: Node | None = None
         self._follow_at = 0.0
+        self._asking: asyncio.Future[None] | None = None
         self._pool = AsyncPool(self._connect, place.pool_size)
 
     def at_once(self, request: Request) -> Awaitable[list[Any]] | None:
@@ -219,8 +220,15 @@ class AsyncSingle:
 
     async def _follow(self, sentinels: Sentinels) -> None:
         self._follow_at = monotonic() + FOLLOWING
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._learn(sentinels))
+            await asyncio.wait([self._asking], timeout=self._place.timeout * GLANCE)
+
+    async def _learn(self, sentinels: Sentinels) -> None:
         try:
-            master = await self._pools.run(sentinels.master())
+            master = await asyncio.wait_for(
+                self._pools.run(sentinels.master()), self._place.timeout
+            )
         except FAILURES:
             return  # what is connected may serve all the same
         if master != self._master:
@@ -242,6 +250,8 @@ class AsyncSingle:
     def close(self) -> None:
         """Closes all connections."""
         self._pool.close()
+        if self._asking is not None:
+            self._asking.cancel()
         if self._sentinels is not None:
             self._pools.close()
 

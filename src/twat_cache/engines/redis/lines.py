@@ -11,7 +11,7 @@ from ..network import Node
 from .commands import NODES
 from .failures import FAILURES
 from .pool import Pool, Talk, greet, greeting
-from .routes import FOLLOWING, Sentinels, Slots
+from .routes import FOLLOWING, GLANCE, Sentinels, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Single:
             self._pools = Pools(place, sentinel=True)
         self._master: Node | None = None
         self._follow_at = 0.0
+        self._asking: Thread | None = None
+        self._is_closed = False
         self._pool = self._empty()
 
     def _empty(self) -> Pool:
@@ -136,11 +138,23 @@ class Single:
 
     def _follow(self) -> None:
         self._follow_at = monotonic() + FOLLOWING
+        if self._asking is not None and self._asking.is_alive():
+            return
+        self._asking = Thread(target=self._learn, name="twat-cache-sentinels", daemon=True)
+        try:
+            self._asking.start()
+        except RuntimeError:  # the interpreter ends
+            return
+        self._asking.join(self._place.timeout * GLANCE)
+
+    def _learn(self) -> None:
         master = self.master()
         if master not in (None, self._master):
             self._master = master
             old, self._pool = self._pool, self._empty()
             old.close()
+            if self._is_closed:
+                self._pool.close()
 
     def connect(self) -> Any:
         """Another connection, which is nobody's yet."""
@@ -162,6 +176,7 @@ class Single:
 
     def close(self) -> None:
         """Closes all connections."""
+        self._is_closed = True
         self._pool.close()
         if self._sentinels is not None:
             self._pools.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .commands import Command, Request
 
-__all__ = ["FOLLOWING", "Sentinels", "Slots"]
+__all__ = ["FOLLOWING", "GLANCE", "Sentinels", "Slots"]
 
 T = TypeVar("T")
 Sending: TypeAlias = "list[tuple[Node, Sequence[Command]]]"
@@ -31,6 +31,10 @@ Route: TypeAlias = Generator[Sending, list[list[Any]], T]
 FOLLOWING = 1.0
 """Seconds after which sentinels are asked again whether the master is still the same: one that was
 replaced may not hear of it for ten, and until then it takes what is put, and loses it."""
+
+GLANCE = 0.25
+"""The share of its time-out for which a call waits for that: what is connected may serve though the
+sentinels are silent. An answer that comes later counts all the same."""
 
 _TURNS = 6  # that a command may be sent on; slots that move say so once or twice
 
