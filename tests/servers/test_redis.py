@@ -265,7 +265,7 @@ def test_what_accepts_and_never_answers_takes_no_longer_than_the_timeout(call):
             assert time.monotonic() - start < 0.05 + PATIENT
 
 
-def test_a_name_that_is_not_looked_up_in_time_is_not_waited_for(call, redis_server, monkeypatch):
+def test_a_name_that_is_not_looked_up_in_time_is_not_waited_for(redis_server, monkeypatch):
     look_up, may_end = socket.getaddrinfo, Event()
 
     def slowly(host, *args, **options):
@@ -274,8 +274,9 @@ def test_a_name_that_is_not_looked_up_in_time_is_not_waited_for(call, redis_serv
 
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     for scheme in ("redis", "rediss"):
-        with pytest.raises(EngineTimeoutError):
-            call(f"{scheme}://cache.example:{redis_server.port}", "ping", timeout=0.05)
+        url = f"{scheme}://cache.example:{redis_server.port}?timeout=0.05"
+        with closing(RedisEngine.from_url(url)) as engine, pytest.raises(EngineTimeoutError):
+            engine.ping()
     may_end.set()
 
 
