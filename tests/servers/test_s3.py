@@ -180,6 +180,7 @@ def test_it_is_opened_by_its_url(rclone_server, url):
     options = options_for(rclone_server)
     query = f"?endpoint={options.pop('endpoint')}&region=us-east-1&timeout={PATIENT}"
     with closing(open_engine(url + query, **{**options, "pool_size": 2})) as engine:
+        engine.put({"a": b"1"}, None)  # so that the folder is there
         engine.put({"a": b"1", "b": b"2"}, None)
         assert engine.get(["b", "a"]) == [b"2", b"1"]
 

@@ -26,7 +26,8 @@ _BY_TEXT = {
         "refuses the user or the password; look at those in the URL, or at pg_hba.conf"
     ),
     ("no encryption", "SSL off"): (
-        "refuses a connection without TLS; add ?sslmode=require to the URL"
+        "refuses a connection without TLS; add ?sslmode=verify-full to the URL, or sslmode=require,"
+        " which trusts any certificate"
     ),
     ("pg_hba.conf",): "has no entry in pg_hba.conf for this client, user and database",
     ("permission denied for database",): "lets this user not into the database; GRANT CONNECT",
