@@ -38,12 +38,13 @@ if TYPE_CHECKING:
     from ._registry import caches, clear_cache, get_stats, invalidate_tags
     from ._request_scope import refreshing, request_scope
     from ._scopes import bypass
+    from .async_stores import AsyncCache
     from .codecs.own_types import register_type
     from .config import CacheConfig, create_cache_config
     from .context import CacheContext, engine_context
     from .engine_decorators import bcache, fcache, ucache
     from .engine_types import AsyncEngine, Capabilities, Engine
-    from .stores import MISSING, AsyncCache, Cache
+    from .stores import MISSING, Cache
     from .types import AsyncBoundCached, AsyncCached, BoundCached, Cached, LruCached
 
     __version__: str
@@ -112,7 +113,7 @@ __all__ = [
 
 _LATER = {
     "AsyncBoundCached": "types",
-    "AsyncCache": "stores",
+    "AsyncCache": "async_stores",
     "AsyncCached": "types",
     "AsyncEngine": "engine_types",
     "BoundCached": "types",

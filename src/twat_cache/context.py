@@ -7,12 +7,13 @@ from typing import Any
 
 from ._open import open_engine
 from .errors import ConfigurationError
-from .stores import AsyncCache, Cache
+from .stores import Cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .async_stores import AsyncCache
     from .config import CacheConfig
     from .config_types import ConfigOptions, EngineLike
 
@@ -83,6 +84,8 @@ class CacheContext:
         self._blocks.leave().close()
 
     async def __aenter__(self) -> AsyncCache:
+        from .async_stores import AsyncCache
+
         cache: AsyncCache = self._blocks.enter(AsyncCache(self._engine, **self._options))
         return cache
 

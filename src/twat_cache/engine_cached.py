@@ -244,6 +244,10 @@ class AsyncEngineCached(EngineCached):
 
     def __init__(self, function: Callable[..., Any], recipe: Recipe, tiers: Tiers) -> None:
         super().__init__(function, recipe, tiers)
+        if self._asks_first:
+            from ._run.asked import ask, asking
+
+            self._ask: Any = asking if hasattr(type(self._far.engine), "join") else ask
         if sys.version_info >= (3, 12):
             from inspect import markcoroutinefunction
 
@@ -261,19 +265,18 @@ class AsyncEngineCached(EngineCached):
     def _go(self, call: Call) -> Any:
         return self._path.ago(call)
 
-    async def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        landed = self._path.flights.landed
-        try:
-            found = await self._far.engine.get((place, *self._far.groups.keys))
-            value = MISSING if found[0] is None else self._far.plain(place, found[0], found[1:])
-        except Exception as error:
-            call = self._asked(place, args, kwargs, landed, error)
-        else:
-            if value is not MISSING:
-                self._tally.answered(STORED)
-                return value
-            call = self._asked(place, args, kwargs, landed, found)
-        return await self._path.ago(call)
+    def _ask_first(self, place: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self._ask(self._far.engine, self, place, (args, kwargs, self._path.flights.landed))
+
+    def _found(self, many: int) -> None:
+        self._tally.answered(STORED, many)
+
+    def _lacking(self, _: Any) -> Any:
+        return MISSING
+
+    def _go_on(self, place: str, about: Any, found: Any) -> Any:
+        args, kwargs, landed = about
+        return self._path.ago(self._asked(place, args, kwargs, landed, found))
 
     def _warm(self, first: tuple[Any, ...], calls: Any, workers: Any, progress: Any) -> Any:
         from ._warm import warm_awaiting

@@ -1,35 +1,26 @@
-"""The stores: `Cache`, and `AsyncCache`, whose methods are awaited.
+"""The store whose methods block.
 
-What a method does is written once, in `_operations`, as steps: the one goes through them at once,
-the other gives them to be awaited.
+What a method does is written once, in `_operations`, as steps: this one goes through them at once,
+that of `async_stores` gives them to be awaited.
 """
 
 from __future__ import annotations
 
 from ._missing import MISSING
 from ._operations import Operations
-from ._run.drive import arun, run
+from ._run.drive import run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeVar
 
     from . import types as t
     from .stats import Stats
-    from .types import Coro
 
     V = TypeVar("V")
-if not TYPE_CHECKING:
 
-    def overload(signature):
-        """Drops a signature that is there for type checkers only."""
-
-
-else:
-    from typing import overload
-
-__all__ = ["MISSING", "AsyncCache", "Cache"]
+__all__ = ["MISSING", "Cache"]
 
 
 class Cache(Operations):
@@ -234,130 +225,3 @@ class Cache(Operations):
 
     def __bool__(self) -> bool:
         return True
-
-
-class AsyncCache(Operations):
-    """As `Cache`, awaited. A blocking engine serves in threads; memory at once.
-
-    An async context manager, which closes it. Loaders may be functions or coroutine functions.
-    """
-
-    _awaits = True
-
-    async def __aenter__(self) -> AsyncCache:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def get(self, key: str, default: Any = None) -> Any:
-        """The value, or the default."""
-        shelf = self._far
-        if shelf is None or shelf is not self._shelf or not shelf.engine.capabilities.async_:
-            return await arun(self._get(key, default))
-        place = self._place(key)
-        data, *tokens = await shelf.engine.get((place, *shelf.groups.keys))  # many may do at once
-        value = MISSING if data is None else shelf.plain(place, data, tokens)
-        if value is MISSING and data is not None:
-            value = await arun(shelf.told(place, data))
-        self._tally.looked_up(value is not MISSING, value is MISSING)
-        return default if value is MISSING else value
-
-    async def set(
-        self, key: str, value: Any, ttl: t.Duration | None = None, *, tags: Iterable[str] = ()
-    ) -> None:
-        """Stores a value, as `Cache.set`."""
-        await arun(self._set_many({key: value}, ttl, tags))
-
-    async def add(
-        self, key: str, value: Any, ttl: t.Duration | None = None, *, tags: Iterable[str] = ()
-    ) -> bool:
-        """Stores a value if there is none: of any number who try at once, one is told True."""
-        return await arun(self._add(key, value, ttl, tags))
-
-    async def delete(self, key: str) -> bool:
-        """Forgets a key; tells whether there was a value."""
-        return await arun(self._delete_many([key])) > 0
-
-    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The values that there are, by key."""
-        return await arun(self._get_many(keys))
-
-    async def set_many(
-        self, items: Mapping[str, Any], ttl: t.Duration | None = None, *, tags: Iterable[str] = ()
-    ) -> None:
-        """Stores values, as `set`, in one batch."""
-        await arun(self._set_many(items, ttl, tags))
-
-    async def delete_many(self, keys: Iterable[str]) -> int:
-        """Forgets keys; tells how many of them had a value."""
-        return await arun(self._delete_many(keys))
-
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[..., Coro[V]],
-        ttl: t.Ttl = None,
-        *,
-        tags: Iterable[str] = (),
-    ) -> V: ...
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[..., V],
-        ttl: t.Ttl = None,
-        *,
-        tags: Iterable[str] = (),
-    ) -> V: ...
-    async def get_or_load(
-        self, key: str, loader: Any, ttl: Any = None, *, tags: Iterable[str] = ()
-    ) -> Any:
-        """The value, or else what the loader returns, as `Cache.get_or_load`."""
-        return await self._path.ago(self._loading(key, loader, ttl, tags))
-
-    async def get_many_or_load(
-        self,
-        keys: Iterable[str],
-        loader: Callable[[list[str]], Awaitable[Mapping[str, V]] | Mapping[str, V]],
-        ttl: t.Duration | None = None,
-        *,
-        tags: Iterable[str] = (),
-    ) -> dict[str, V]:
-        """The values by key, as `Cache.get_many_or_load`."""
-        return await arun(self._get_many_or_load(keys, loader, ttl, tags))
-
-    async def touch(self, key: str, ttl: t.Duration | None = None) -> bool:
-        """Gives a value so much time from now, as `Cache.touch`."""
-        return await arun(self._touch(key, ttl))
-
-    async def incr(
-        self, key: str, delta: float = 1, *, initial: float = 0, ttl: t.Duration | None = None
-    ) -> Any:
-        """Adds to a number, in one step, as `Cache.incr`."""
-        return await arun(self._incr(key, delta, initial, ttl))
-
-    async def invalidate_tags(self, *tags: str) -> None:
-        """Forgets all values with one of the tags, and grounds what is being computed."""
-        await arun(self._invalidate_tags(tags))
-
-    async def keys(self, prefix: str = "") -> list[str]:
-        """The keys that begin so, in any order."""
-        return await arun(self._names(prefix))
-
-    async def clear(self) -> None:
-        """Forgets everything in its namespace, functions decorated by `cached` included."""
-        await arun(self._clear())
-
-    async def ping(self) -> None:
-        """Returns if the engine can serve, and raises `EngineError` if it can't."""
-        await arun(self._ping())
-
-    def stats(self) -> Stats:
-        """All that was counted since it was made."""
-        return self._stats()
-
-    async def close(self) -> None:
-        """Awaits what is computed in the background, and gives the engine back, likewise."""
-        await arun(self._close())

@@ -44,7 +44,7 @@ FLOORS = {
         "_tagging", "_bound", "_unhashable", "_snapshot", "_warm", "wrapper", "controls",
         "_memory_path", "cached", "async_cached", "replay_cached", "_per_instance", "decorators",
         "_tables", "engine_controls", "engine_cached", "replay_engine_cached", "engine_decorators",
-        "_loaders", "_store_parts", "_operations", "stores",
+        "_loaders", "_store_parts", "_operations", "stores", "async_stores",
     ],
     6: ["context", "__init__"],
     7: ["testing", "cli", "__main__"],

@@ -25,9 +25,23 @@ from ..errors import EngineConnectionError, EngineError, EngineTimeoutError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+    from typing import Protocol
 
     Values = list[bytes | memoryview | None]
+
+    class Asker(Protocol):
+        """One who is told in the end; none of this raises."""
+
+        def told(self, found: Mapping[str, Any]) -> None:
+            """What was found, by key."""
+
+        def failed(self, error: Exception) -> None:
+            """Nothing could be got."""
+
+        def cancel(self) -> object:
+            """Nobody gets it any more."""
+
 
 __all__ = ["AsyncCoalescingEngine", "CoalescingEngine"]
 
@@ -261,12 +275,34 @@ if hasattr(os, "register_at_fork"):
 class _Batch:
     """What is got at the end of this turn of an event loop."""
 
-    __slots__ = ("keys", "loop", "waiting")
+    __slots__ = ("is_sent", "keys", "loop", "waiting")
 
-    def __init__(self, loop: AbstractEventLoop, keys: Sequence[str]) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
-        self.keys: dict[str, None] = dict.fromkeys(keys)
-        self.waiting: list[tuple[Sequence[str], Future[Values]]] = []
+        self.keys: dict[str, None] = {}
+        self.waiting: list[Asker] = []  # all but who opened it
+        self.is_sent = False
+
+
+class _Joined:
+    """One who waits for some of the keys of a batch."""
+
+    __slots__ = ("future", "keys")
+
+    def __init__(self, keys: Sequence[str], loop: AbstractEventLoop) -> None:
+        self.keys = keys
+        self.future: Future[Values] = loop.create_future()
+
+    def told(self, found: Mapping[str, Any]) -> None:
+        if not self.future.done():
+            self.future.set_result([found[key] for key in self.keys])
+
+    def failed(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(twin(error))
+
+    def cancel(self) -> object:
+        return self.future.cancel()
 
 
 class _Turn:
@@ -283,7 +319,7 @@ class AsyncCoalescingEngine(_Passing):
     """Gets of one turn of an event loop are one.
 
     The first of a turn waits until it is over. If it is alone then, it gets by itself; or else a
-    task gets for all, so that nobody depends on a task that others may cancel.
+    task gets for all, so that nobody depends on a task that others may cancel or leave undone.
     """
 
     def __init__(self, engine: Any) -> None:
@@ -308,31 +344,41 @@ class AsyncCoalescingEngine(_Passing):
             values = await self.guarded.get(keys)
             return values
         batch = self._batch
-        if batch is not None and batch.loop is loop and len(batch.keys) + len(keys) <= _MOST:
-            for key in keys:
-                batch.keys[key] = None
-            joined: Future[Values] = loop.create_future()
-            batch.waiting.append((keys, joined))
-            return await joined
-        batch = self._batch = _Batch(loop, keys)
-        try:
-            await _turn
-        except BaseException:
-            if batch.waiting and not loop.is_closed():
-                self._send(batch)
-            raise
-        finally:
-            if self._batch is batch:
-                self._batch = None
+        is_mine = False
+        if batch is None or batch.loop is not loop or len(batch.keys) + len(keys) > _MOST:
+            batch = self._batch = _Batch(loop)
+            is_mine = True
+        batch.keys.update(dict.fromkeys(keys))
+        if is_mine:
+            try:
+                await _turn
+            finally:
+                if not batch.waiting and self._batch is batch:
+                    self._batch = None
+            if batch.is_sent or not batch.waiting:
+                values = await self.guarded.get(keys)
+                return values
+        mine = _Joined(keys, loop)
+        self._join(batch, mine)
+        return await mine.future
+
+    def join(self, key: str, asker: Asker, loop: AbstractEventLoop) -> None:
+        """Gets one with the others of this turn, for who is in this loop and doesn't await."""
+        batch = self._batch
+        if batch is None or batch.loop is not loop or len(batch.keys) >= _MOST:
+            batch = self._batch = _Batch(loop)
+        batch.keys[key] = None
+        self._join(batch, asker)
+
+    def _join(self, batch: _Batch, asker: Asker) -> None:
         if not batch.waiting:
-            values = await self.guarded.get(keys)
-            return values
-        mine: Future[Values] = loop.create_future()
-        batch.waiting.append((keys, mine))
-        self._send(batch)
-        return await mine
+            batch.loop.call_soon(self._send, batch)
+        batch.waiting.append(asker)
 
     def _send(self, batch: _Batch) -> None:
+        batch.is_sent = True
+        if self._batch is batch:
+            self._batch = None
         task = batch.loop.create_task(self._fetch(batch))
         if len(self._tasks) > _FEW:  # some may be of loops that were closed in the middle
             self._tasks = {one for one in list(self._tasks) if not one.get_loop().is_closed()}
@@ -344,16 +390,16 @@ class AsyncCoalescingEngine(_Passing):
 
     async def _fetch(self, batch: _Batch) -> None:
         try:
-            found = dict(zip(batch.keys, await self.guarded.get(list(batch.keys)), strict=True))
-        except Exception as error:
-            for _, future in batch.waiting:
-                if not future.done():
-                    future.set_exception(twin(error))
+            keys = list(batch.keys)
+            try:
+                found = dict(zip(keys, await self.guarded.get(keys), strict=True))
+            except Exception as error:
+                for asker in batch.waiting:
+                    asker.failed(error)
+            else:
+                for asker in batch.waiting:
+                    asker.told(found)
         except BaseException:  # the loop ends
-            for _, future in batch.waiting:
-                future.cancel()
+            for asker in batch.waiting:
+                asker.cancel()
             raise
-        else:
-            for keys, future in batch.waiting:
-                if not future.done():
-                    future.set_result([found[key] for key in keys])
