@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._missing import MISSING
 from ._operations import Operations
-from ._run.asked import asking, pass_for_coroutine_function
+from ._run.asked import ask, asking, pass_for_coroutine_function
 from ._run.drive import arun
 
 TYPE_CHECKING = False
@@ -36,6 +36,9 @@ class AsyncCache(Operations):
     """
 
     _awaits = True
+    _ask: Any = None
+    """Asks an engine that is awaited for one key, without a step."""
+    _far: Any
 
     async def __aenter__(self) -> AsyncCache:
         return self
@@ -51,30 +54,29 @@ class AsyncCache(Operations):
         no task for it; so does `asyncio.ensure_future`.
         """
         far = self._far
-        is_asked = far is not None and far is self._shelf and far.engine.capabilities.async_
-        if not is_asked or type(key) is not str:
+        if self._ask is None or far is not self._shelf or type(key) is not str:
             return arun(self._get(key, default))
-        return asking(self, self._prefix + key, default)
+        return self._ask(far.engine, self, self._prefix + key, default)  # type: ignore[no-any-return]
 
-    def _asked_engine(self) -> Any:
-        return self._far.engine  # type: ignore[union-attr]
+    def _set_up(self) -> None:
+        super()._set_up()
+        if self._far is not None and self._far.engine.capabilities.async_:
+            self._ask = asking if hasattr(type(self._far.engine), "join") else ask
 
-    def _answer_to(self, place: str, default: Any, data: Any) -> Any:
-        if data is None:
-            value, is_told = default, default is not MISSING
-        else:
-            value = self._far.plain(place, data)  # type: ignore[union-attr]
-            is_told = value is not MISSING
-        if is_told:
-            self._tally.looked_up(data is not None, data is None)
-        return value
+    def _found(self, many: int) -> None:
+        self._tally.looked_up(many, 0)
+
+    def _lacking(self, default: Any) -> Any:
+        if default is not MISSING:
+            self._tally.looked_up(0, 1)
+        return default
 
     async def _go_on(self, place: str, default: Any, found: Any) -> Any:
         if isinstance(found, Exception):
             raise found
         value = MISSING
         if found is not None:
-            value = await arun(self._far.told(place, found))  # type: ignore[union-attr]
+            value = await arun(self._far.told(place, found))
         self._tally.looked_up(value is not MISSING, value is MISSING)
         return default if value is MISSING else value
 

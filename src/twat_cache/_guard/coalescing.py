@@ -25,23 +25,11 @@ from ..errors import EngineConnectionError, EngineError, EngineTimeoutError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
-    from collections.abc import Generator, Mapping, Sequence
-    from typing import Protocol
+    from collections.abc import Generator, Sequence
+
+    from .._run.asked import Asked, Owner
 
     Values = list[bytes | memoryview | None]
-
-    class Asker(Protocol):
-        """One who is told in the end; none of this raises."""
-
-        def told(self, found: Mapping[str, Any]) -> None:
-            """What was found, by key."""
-
-        def failed(self, error: Exception) -> None:
-            """Nothing could be got."""
-
-        def cancel(self) -> object:
-            """Nobody gets it any more."""
-
 
 __all__ = ["AsyncCoalescingEngine", "CoalescingEngine"]
 
@@ -275,34 +263,48 @@ if hasattr(os, "register_at_fork"):
 class _Batch:
     """What is got at the end of this turn of an event loop."""
 
-    __slots__ = ("is_sent", "keys", "loop", "waiting")
+    __slots__ = ("asked", "is_sent", "keys", "loop", "waiting")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self.keys: dict[str, None] = {}
-        self.waiting: list[Asker] = []  # all but who opened it
+        self.waiting: list[tuple[Sequence[str], Future[Values]]] = []  # all but who opened it
+        self.asked: dict[Owner, list[Asked]] = {}  # who doesn't await it, by cache
         self.is_sent = False
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is another one than who opened it."""
+        return bool(self.waiting or self.asked)
 
-class _Joined:
-    """One who waits for some of the keys of a batch."""
-
-    __slots__ = ("future", "keys")
-
-    def __init__(self, keys: Sequence[str], loop: AbstractEventLoop) -> None:
-        self.keys = keys
-        self.future: Future[Values] = loop.create_future()
-
-    def told(self, found: Mapping[str, Any]) -> None:
-        if not self.future.done():
-            self.future.set_result([found[key] for key in self.keys])
+    def told(self, found: dict[str, Any]) -> None:
+        """Tells everybody what was found."""
+        for keys, future in self.waiting:
+            if not future.done():
+                future.set_result([found[key] for key in keys])
+        self._tell(found)
 
     def failed(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(twin(error))
+        """Tells everybody that nothing could be got."""
+        for _, future in self.waiting:
+            if not future.done():
+                future.set_exception(twin(error))
+        self._tell(error)
 
-    def cancel(self) -> object:
-        return self.future.cancel()
+    def _tell(self, found: dict[str, Any] | Exception) -> None:
+        if self.asked:
+            from .._run.asked import tell
+
+            for owner, askers in self.asked.items():
+                tell(owner, askers, found)
+
+    def cancel(self) -> None:
+        """The loop ends."""
+        for _, future in self.waiting:
+            future.cancel()
+        for askers in self.asked.values():
+            for one in askers:
+                one.cancel()
 
 
 class _Turn:
@@ -353,27 +355,29 @@ class AsyncCoalescingEngine(_Passing):
             try:
                 await _turn
             finally:
-                if not batch.waiting and self._batch is batch:
+                if not batch.is_shared and self._batch is batch:
                     self._batch = None
-            if batch.is_sent or not batch.waiting:
+            if batch.is_sent or not batch.is_shared:
                 values = await self.guarded.get(keys)
                 return values
-        mine = _Joined(keys, loop)
-        self._join(batch, mine)
-        return await mine.future
+        if not batch.is_shared:
+            loop.call_soon(self._send, batch)
+        mine: Future[Values] = loop.create_future()
+        batch.waiting.append((keys, mine))
+        return await mine
 
-    def join(self, key: str, asker: Asker, loop: AbstractEventLoop) -> None:
+    def join(self, key: str, owner: Owner, asker: Asked, loop: AbstractEventLoop) -> None:
         """Gets one with the others of this turn, for who is in this loop and doesn't await."""
         batch = self._batch
         if batch is None or batch.loop is not loop or len(batch.keys) >= _MOST:
             batch = self._batch = _Batch(loop)
+        askers = batch.asked.get(owner)
+        if askers is None:
+            if not batch.is_shared:
+                loop.call_soon(self._send, batch)
+            askers = batch.asked[owner] = []
+        askers.append(asker)
         batch.keys[key] = None
-        self._join(batch, asker)
-
-    def _join(self, batch: _Batch, asker: Asker) -> None:
-        if not batch.waiting:
-            batch.loop.call_soon(self._send, batch)
-        batch.waiting.append(asker)
 
     def _send(self, batch: _Batch) -> None:
         batch.is_sent = True
@@ -394,12 +398,9 @@ class AsyncCoalescingEngine(_Passing):
             try:
                 found = dict(zip(keys, await self.guarded.get(keys), strict=True))
             except Exception as error:
-                for asker in batch.waiting:
-                    asker.failed(error)
+                batch.failed(error)
             else:
-                for asker in batch.waiting:
-                    asker.told(found)
+                batch.told(found)
         except BaseException:  # the loop ends
-            for asker in batch.waiting:
-                asker.cancel()
+            batch.cancel()
             raise

@@ -35,29 +35,42 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
     _Future = Future[Any]
 
+    class Shelf(Protocol):
+        """What reads an engine's bytes."""
+
+        def plain(self, place: str, data: Any) -> Any:
+            """The value, or `MISSING` if there is more to it."""
+
     class Owner(Protocol):
         """A cache that asks an engine, and what it asks about: a place in it, and more."""
 
-        def _asked_engine(self) -> Any:
-            """The engine: one whose methods are coroutine functions."""
+        _far: Shelf
 
-        def _answer_to(self, place: str, about: Any, data: Any) -> Any:
-            """The answer that the bytes make, or None for that there are none; or `MISSING`."""
+        def _found(self, many: int) -> None:
+            """So many calls were answered by what there is."""
 
-        async def _go_on(self, place: str, about: Any, found: Any) -> Any:
-            """Answers where the bytes, or an exception that was raised instead, didn't do."""
+        def _lacking(self, about: Any) -> Any:
+            """The answer to a call for which there is nothing; or `MISSING`."""
+
+        def _go_on(self, place: str, about: Any, found: Any) -> Coroutine[Any, Any, Any]:
+            """Answers where the bytes, or what was raised instead, don't do."""
 else:
     _Future = Future
 
-__all__ = ["Asked", "Asking", "ask", "asking", "pass_for_coroutine_function"]
+__all__ = ["Asked", "Asking", "ask", "asking", "pass_for_coroutine_function", "tell"]
 
 
-async def ask(owner: Owner, place: str, about: Any) -> Any:
+async def ask(engine: Any, owner: Owner, place: str, about: Any) -> Any:
     """Asks, and goes on if the answer doesn't do."""
     found: Any
     try:
-        (found,) = await owner._asked_engine().get((place,))
-        value = owner._answer_to(place, about, found)
+        (found,) = await engine.get((place,))
+        if found is None:
+            value = owner._lacking(about)
+        else:
+            value = owner._far.plain(place, found)
+            if value is not MISSING:
+                owner._found(1)
     except Exception as error:
         found = error
     else:
@@ -69,15 +82,13 @@ async def ask(owner: Owner, place: str, about: Any) -> Any:
         del found  # an exception refers to this frame
 
 
-def asking(owner: Owner, place: str, about: Any) -> Coroutine[Any, Any, Any]:
-    """The same, to be awaited as a future, too."""
+def asking(engine: Any, owner: Owner, place: str, about: Any) -> Coroutine[Any, Any, Any]:
+    """The same, to be awaited as a future, too; the engine lets one `join` a batch."""
     loop = _get_running_loop()
     if loop is None:
-        return ask(owner, place, about)
+        return ask(engine, owner, place, about)
     it = Asking(loop=loop)
-    it._owner = owner
-    it._place = place
-    it._about = about
+    it._of = engine, owner, place, about
     it._going = None
     return it
 
@@ -85,41 +96,21 @@ def asking(owner: Owner, place: str, about: Any) -> Coroutine[Any, Any, Any]:
 class Asked(_Future):
     """A get that is on its way."""
 
-    __slots__ = ("_about", "_context", "_going", "_owner", "_place")
+    __slots__ = ("_context", "_going", "_of")
 
-    _owner: Owner
-    _place: str
-    _about: Any
+    _of: tuple[Any, Owner, str, Any]
     _context: Context
     _going: Any  # what goes on: a task, or a coroutine as long as it is none
-
-    def told(self, found: Mapping[str, Any]) -> None:
-        """The engine has answered; it has told of this place, among others."""
-        if self.done():
-            return
-        data = found[self._place]
-        try:
-            value = self._owner._answer_to(self._place, self._about, data)
-        except Exception as error:
-            self._go_on(error)
-            return
-        if value is MISSING:
-            self._go_on(data)
-        else:
-            self.set_result(value)
-
-    def failed(self, error: Exception) -> None:
-        """The engine couldn't answer."""
-        if not self.done():
-            self._go_on(twin(error))
 
     def cancel(self, msg: Any = None) -> bool:
         """As that of a task."""
         task = self._going
         return super().cancel(msg) if task is None else bool(task.cancel(msg))
 
-    def _go_on(self, found: Any) -> None:
-        steps = self._owner._go_on(self._place, self._about, found)
+    def go_on(self, found: Any) -> None:
+        """The bytes, or what was raised instead, don't do."""
+        _, owner, place, about = self._of
+        steps = owner._go_on(place, about, found)
         task = self._going = self._context.run(self.get_loop().create_task, steps)
         task.add_done_callback(self._landed)
 
@@ -132,6 +123,33 @@ class Asked(_Future):
             self.set_result(task.result())
 
 
+def tell(owner: Owner, askers: list[Asked], found: Mapping[str, Any] | Exception) -> None:
+    """Answers what one cache has asked, by what an engine has under each key, or can't tell."""
+    plain, many = owner._far.plain, 0
+    for it in askers:
+        if it.done():  # it was cancelled
+            continue
+        _, _, place, about = it._of
+        if isinstance(found, Exception):
+            it.go_on(twin(found))
+            continue
+        data = found[place]
+        if data is None:
+            value = owner._lacking(about)
+        else:
+            try:
+                value = plain(place, data)
+            except Exception as error:
+                it.go_on(error)
+                continue
+            many += value is not MISSING
+        if value is MISSING:
+            it.go_on(data)
+        else:
+            it.set_result(value)
+    owner._found(many)
+
+
 class Asking(Asked):
     """A get that hasn't begun, or that has as a coroutine."""
 
@@ -141,13 +159,10 @@ class Asking(Asked):
         loop = self._loop
         if self._going is not None or _get_running_loop() is not loop:
             return None
-        try:
-            join = self._owner._asked_engine().join
-        except AttributeError:  # it is closed, and another one in its place
-            return None
         self.__class__ = Asked  # type: ignore[assignment]
         self._context = copy_context()
-        join(self._place, self, loop)
+        engine, owner, place, _ = self._of
+        engine.join(place, owner, self, loop)
         return False
 
     _asyncio_future_blocking: Any = property(_become_a_future)
@@ -171,12 +186,13 @@ class Asking(Asked):
 
     def _coroutine(self) -> Any:
         if self._going is None:
-            self._going = ask(self._owner, self._place, self._about)
+            self._going = ask(*self._of)
         return self._going
 
     def __del__(self) -> None:
         if self._going is None:
-            name = getattr(self._owner, "__qualname__", type(self._owner).__qualname__)
+            owner = self._of[1]
+            name = getattr(owner, "__qualname__", type(owner).__qualname__)
             warn(f"a call of {name} was never awaited", RuntimeWarning, stacklevel=2)
 
 

@@ -96,10 +96,10 @@ class Tally:
         with self._lock:
             self.near += 1
 
-    def answered(self, origin: int) -> None:
-        """A call got its answer."""
+    def answered(self, origin: int, many: int = 1) -> None:
+        """Calls got their answers."""
         with self._lock:
-            self.origins[origin] += 1
+            self.origins[origin] += many
 
     def hit(self) -> None:
         """A call got its answer from a store, at once."""
