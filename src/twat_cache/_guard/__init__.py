@@ -14,7 +14,7 @@ from typing import Any
 from ..engines.address import parted
 from ..errors import refused
 from .circuit import Circuit
-from .coalescing import AsyncCoalescingEngine, CoalescingEngine
+from .coalescing import CoalescingEngine
 from .resilient import AsyncResilientEngine, ResilientEngine
 
 TYPE_CHECKING = False
@@ -35,6 +35,8 @@ def guarded(engine: Any, terms: Mapping[str, Any]) -> Any:
     """
     circuit = Circuit(engine, **terms)
     if engine.capabilities.async_:
+        from .async_coalescing import AsyncCoalescingEngine
+
         return AsyncCoalescingEngine(AsyncResilientEngine(engine, circuit))
     return CoalescingEngine(ResilientEngine(engine, circuit))
 

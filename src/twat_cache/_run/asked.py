@@ -23,22 +23,28 @@ from typing import Any
 from warnings import warn
 
 from .._missing import MISSING
-from .exceptions import twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable, Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
     from contextvars import Context
     from typing import Protocol, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
     _Future = Future[Any]
 
+    class Groups(Protocol):
+        """What all that a cache has in an engine depends on."""
+
+        keys: tuple[str, ...]
+
     class Shelf(Protocol):
         """What reads an engine's bytes."""
 
-        def plain(self, place: str, data: Any) -> Any:
+        groups: Groups
+
+        def plain(self, place: str, data: Any, tokens: Sequence[Any]) -> Any:
             """The value, or `MISSING` if there is more to it."""
 
     class Owner(Protocol):
@@ -53,7 +59,7 @@ if TYPE_CHECKING:
             """The answer to a call for which there is nothing; or `MISSING`."""
 
         def _go_on(self, place: str, about: Any, found: Any) -> Coroutine[Any, Any, Any]:
-            """Answers where the bytes, or what was raised instead, don't do."""
+            """Answers where the bytes and tokens, or what was raised instead, don't do."""
 else:
     _Future = Future
 
@@ -64,11 +70,12 @@ async def ask(engine: Any, owner: Owner, place: str, about: Any) -> Any:
     """Asks, and goes on if the answer doesn't do."""
     found: Any
     try:
-        (found,) = await engine.get((place,))
-        if found is None:
+        far = owner._far
+        found = await engine.get((place, *far.groups.keys))
+        if found[0] is None:
             value = owner._lacking(about)
         else:
-            value = owner._far.plain(place, found)
+            value = far.plain(place, found[0], found[1:])
             if value is not MISSING:
                 owner._found(1)
     except Exception as error:
@@ -108,7 +115,7 @@ class Asked(_Future):
         return super().cancel(msg) if task is None else bool(task.cancel(msg))
 
     def go_on(self, found: Any) -> None:
-        """The bytes, or what was raised instead, don't do."""
+        """What was found, or was raised instead, doesn't do."""
         _, owner, place, about = self._of
         steps = owner._go_on(place, about, found)
         task = self._going = self._context.run(self.get_loop().create_task, steps)
@@ -123,28 +130,26 @@ class Asked(_Future):
             self.set_result(task.result())
 
 
-def tell(owner: Owner, askers: list[Asked], found: Mapping[str, Any] | Exception) -> None:
-    """Answers what one cache has asked, by what an engine has under each key, or can't tell."""
+def tell(owner: Owner, askers: list[Asked], found: Mapping[str, Any]) -> None:
+    """Answers what one cache has asked, by what the engine has under each key."""
     plain, many = owner._far.plain, 0
+    tokens = [found[key] for key in owner._far.groups.keys]
     for it in askers:
         if it.done():  # it was cancelled
             continue
         _, _, place, about = it._of
-        if isinstance(found, Exception):
-            it.go_on(twin(found))
-            continue
         data = found[place]
         if data is None:
             value = owner._lacking(about)
         else:
             try:
-                value = plain(place, data)
+                value = plain(place, data, tokens)
             except Exception as error:
                 it.go_on(error)
                 continue
             many += value is not MISSING
         if value is MISSING:
-            it.go_on(data)
+            it.go_on([data, *tokens])
         else:
             it.set_result(value)
     owner._found(many)
@@ -162,7 +167,7 @@ class Asking(Asked):
         self.__class__ = Asked  # type: ignore[assignment]
         self._context = copy_context()
         engine, owner, place, _ = self._of
-        engine.join(place, owner, self, loop)
+        engine.join(place, self, owner, loop)
         return False
 
     _asyncio_future_blocking: Any = property(_become_a_future)

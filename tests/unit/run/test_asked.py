@@ -49,7 +49,15 @@ class Kit:
 
 @pytest.fixture
 def kit():
-    return Kit()
+    made = Kit()
+    yield made
+
+    async def close():
+        made.raw.blocking.error = None
+        await made.f.close()
+        await made.cache.close()
+
+    run(close())
 
 
 @pytest.fixture(params=["ucache", "AsyncCache"])
