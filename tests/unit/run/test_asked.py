@@ -312,10 +312,13 @@ def test_who_forgets_to_await_it_is_told(kit, get):
 
 
 def test_who_asks_of_what_is_closed_meanwhile(kit):
+    @ucache(kit.engine, name="g")
+    async def g(x):
+        return [x]
+
     async def main():
-        await kit.fill(1)
-        asked = [kit.f(0), kit.f(0)]
-        await kit.f.close()
+        asked = [g(0), g(0)]
+        await g.close()
         assert await asyncio.gather(*asked) == [[0], [0]]
 
     run(main())
