@@ -177,6 +177,11 @@ class Asking(Asked):
 
     __iter__ = __await__
 
+    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+        """For those who know a future by its class, and don't look for its mark."""
+        self._become_a_future()
+        Asked.add_done_callback(self, fn, context=context)  # it is none of this class any more
+
     def send(self, value: Any) -> Any:
         """As that of a coroutine."""
         return self._coroutine().send(value)

@@ -106,8 +106,15 @@ async def awaited(one):
     return await one
 
 
+async def called_back(one):
+    called = asyncio.get_running_loop().create_future()
+    one.add_done_callback(called.set_result)
+    return (await called).result()
+
+
 WAYS = [
     awaited,
+    called_back,
     asyncio.create_task,
     asyncio.ensure_future,
     asyncio.shield,
