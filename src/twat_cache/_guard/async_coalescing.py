@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._run.asked import tell
+from .._run.asked import fail, tell
 from .._run.exceptions import twin
 from .._run.flight import running_loop
 from .coalescing import MOST, CoalescingEngine, Passing
@@ -54,9 +54,7 @@ class _Batch:
             if not future.done():
                 future.set_exception(twin(error))
         for askers in self.asked.values():
-            for one in askers:
-                if not one.done():
-                    one.go_on(twin(error))
+            fail(askers, error)
 
     def cancel(self) -> None:
         """The loop ends."""

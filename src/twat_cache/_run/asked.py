@@ -23,11 +23,12 @@ from typing import Any
 from warnings import warn
 
 from .._missing import MISSING
+from .exceptions import twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Mapping
     from contextvars import Context
     from typing import Protocol, TypeVar
 
@@ -44,8 +45,13 @@ if TYPE_CHECKING:
 
         groups: Groups
 
-        def plain(self, place: str, data: Any, tokens: Sequence[Any]) -> Any:
+        def plain(self, place: str, data: Any, tokens: list[Any]) -> Any:
             """The value, or `MISSING` if there is more to it."""
+
+        def plain_values(
+            self, names: list[Any], places: list[str], data: list[Any], tokens: list[Any]
+        ) -> tuple[dict[Any, Any], list[int]]:
+            """The same for many, by name; and the indices of those to which there is more."""
 
     class Owner(Protocol):
         """A cache that asks an engine, and what it asks about: a place in it, and more."""
@@ -63,7 +69,7 @@ if TYPE_CHECKING:
 else:
     _Future = Future
 
-__all__ = ["Asked", "Asking", "ask", "asking", "pass_for_coroutine_function", "tell"]
+__all__ = ["Asked", "Asking", "ask", "asking", "fail", "pass_for_coroutine_function", "tell"]
 
 
 async def ask(engine: Any, owner: Owner, place: str, about: Any) -> Any:
@@ -116,10 +122,23 @@ class Asked(_Future):
 
     def go_on(self, found: Any) -> None:
         """What was found, or was raised instead, doesn't do."""
+        if self.done():
+            return
         _, owner, place, about = self._of
         steps = owner._go_on(place, about, found)
         task = self._going = self._context.run(self.get_loop().create_task, steps)
         task.add_done_callback(self._landed)
+
+    def lack(self, tokens: list[Any]) -> None:
+        """There is nothing."""
+        if self.done():
+            return
+        _, owner, _, about = self._of
+        value = owner._lacking(about)
+        if value is MISSING:
+            self.go_on([None, *tokens])
+        else:
+            self.set_result(value)
 
     def _landed(self, task: Task[Any]) -> None:
         if task.cancelled():
@@ -132,27 +151,33 @@ class Asked(_Future):
 
 def tell(owner: Owner, askers: list[Asked], found: Mapping[str, Any]) -> None:
     """Answers what one cache has asked, by what the engine has under each key."""
-    plain, many = owner._far.plain, 0
-    tokens = [found[key] for key in owner._far.groups.keys]
-    for it in askers:
-        if it.done():  # it was cancelled
-            continue
-        _, _, place, about = it._of
-        data = found[place]
-        if data is None:
-            value = owner._lacking(about)
-        else:
-            try:
-                value = plain(place, data, tokens)
-            except Exception as error:
-                it.go_on(error)
-                continue
-            many += value is not MISSING
-        if value is MISSING:
-            it.go_on([data, *tokens])
-        else:
+    far = owner._far
+    places = [it._of[2] for it in askers]
+    data = [found[place] for place in places]
+    tokens = [found[key] for key in far.groups.keys]
+    try:
+        values, others = far.plain_values(askers, places, data, tokens)
+    except Exception as error:
+        fail(askers, error)
+        return
+    many = 0
+    for it, value in values.items():
+        if not it.done():  # it was cancelled
             it.set_result(value)
+            many += 1
     owner._found(many)
+    if len(values) < len(askers):
+        for it, one in zip(askers, data, strict=True):
+            if one is None:
+                it.lack(tokens)
+        for at in others:
+            askers[at].go_on([data[at], *tokens])
+
+
+def fail(askers: list[Asked], error: Exception) -> None:
+    """Tells those who have asked that it can't be told."""
+    for it in askers:
+        it.go_on(twin(error))
 
 
 class Asking(Asked):

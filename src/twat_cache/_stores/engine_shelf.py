@@ -74,8 +74,23 @@ class EngineShelf(EngineStore):
         data, tokens = (yield ask(self.engine, "get", [*keys, *groups.keys])), []
         if groups.keys:
             data, tokens = data[: len(keys)], data[len(keys) :]
-        tags = groups.written(tokens)
+        found, unread = self.plain_values(names, keys, data, tokens)
+        if not unread:
+            return found
+        read = yield from self._read([keys[at] for at in unread], [data[at] for at in unread])
+        for at, record in zip(unread, read, strict=True):
+            if record is not None and record.left > 0 and not record.raised:
+                found[names[at]] = record.value
+        return {name: found[name] for name in names if name in found}
+
+    def plain_values(
+        self, names: Sequence[Any], keys: Sequence[str], data: Sequence[Any], tokens: list[Any]
+    ) -> tuple[dict[Any, Any], list[int]]:
+        """What `plain` makes of many data, by name and in this order; and the indices of others."""
+        tags = self.groups.written(tokens)
         found, others = self._transcoder.plain_values(names, keys, data, self._clock(), tags)
+        if not others:
+            return found, others
         unread = []
         for at in others:  # with other tags, say, or compressed
             value = self.plain(keys[at], data[at], tokens)
@@ -83,12 +98,7 @@ class EngineShelf(EngineStore):
                 unread.append(at)
             else:
                 found[names[at]] = value
-        if unread:
-            read = yield from self._read([keys[at] for at in unread], [data[at] for at in unread])
-            for at, record in zip(unread, read, strict=True):
-                if record is not None and record.left > 0 and not record.raised:
-                    found[names[at]] = record.value
-        return {name: found[name] for name in names if name in found} if others else found
+        return {name: found[name] for name in names if name in found}, unread
 
     def told(self, place: str, data: Any) -> Steps[Any]:
         """The value in these bytes, if it is fresh, else `MISSING`."""
