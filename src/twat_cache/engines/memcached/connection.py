@@ -58,11 +58,23 @@ class Connection(Client):  # type: ignore[misc]
         self._is_plain = tls is None and os.name == "posix"
 
     def fetch(self, names: Sequence[bytes]) -> list[Any]:
-        """The values, in the order of their names; None for what isn't there."""
+        """The values, in the order of their names; None for what isn't there.
+
+        The command is sent without asking the system whether it has room, as a socket with a
+        time-out does: it has as a rule, and that takes as long as to read the answer.
+        """
         if len(names) > _KEYS:
             parts = [names[start : start + _KEYS] for start in range(0, len(names), _KEYS)]
             return [value for part in parts for value in self.fetch(part)]
-        self._send(b"get %b\r\n" % b" ".join(names))
+        command, sent = b"get %b\r\n" % b" ".join(names), 0
+        if self._is_plain:
+            try:
+                sent = os.write(self.sock.fileno(), command)
+            except BlockingIOError:
+                pass
+        if sent < len(command):
+            self.bound()
+            self.sock.sendall(command[sent:])
         data = self._receive()
         found: list[Any] | None = known_values(data, names)
         if found is None:
@@ -104,21 +116,6 @@ class Connection(Client):  # type: ignore[misc]
             self.connect_timeout = self.timeout = left
         elif not left * 0.99 < sock.gettimeout() <= left:  # which to set is a call of the system
             sock.settimeout(left)
-
-    def _send(self, command: bytes) -> None:
-        """Sends what is short.
-
-        It has room as a rule; a socket with a time-out asks the system for that beforehand, which
-        takes as long as to read an answer.
-        """
-        if self._is_plain:
-            try:
-                command = command[os.write(self.sock.fileno(), command) :]
-            except BlockingIOError:
-                pass
-        if command:
-            self.bound()
-            self.sock.sendall(command)
 
     def _receive(self) -> bytes:
         self.bound()
