@@ -147,7 +147,7 @@ def look_up(host: str, port: int | str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] = type) -> T:
+def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] | None = None) -> T:
     """What the work comes to, which a thread of its own does.
 
     It is for what can't be told to hurry, such as the system's resolver.
@@ -155,7 +155,7 @@ def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] =
     Args:
         work: What blocks.
         seconds: How long to wait for it.
-        undo: What is done with an outcome that comes later.
+        undo: What is done with an outcome that comes later, if anything.
 
     Raises:
         TimeoutError: It isn't done in time.
@@ -172,7 +172,7 @@ def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] =
         try:
             wanted.pop()
         except IndexError:
-            if failure is None:
+            if failure is None and undo is not None:
                 undo(found)  # type: ignore[arg-type]
         else:
             outcome.put((found, failure))
