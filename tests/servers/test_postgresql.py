@@ -388,6 +388,14 @@ def test_what_is_past_its_time_leaves_as_others_are_put(engine, owner, table):
     assert len(list(engine.scan(""))) == 401
 
 
+def test_what_is_past_its_time_leaves_as_others_are_added(engine, owner, table):
+    engine.put({f"old{number}": b"1" for number in range(200)}, 0.01)
+    time.sleep(0.05)
+    for number in range(60):
+        engine.add(f"new{number}", b"2", None)
+    assert rows_of(owner, table) == 60
+
+
 def test_tasks_sweep_too(url, owner, table):
     async def work():
         engine = AsyncPostgresqlEngine(url, table=table, timeout=PATIENT)

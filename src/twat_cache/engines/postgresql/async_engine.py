@@ -60,15 +60,14 @@ class AsyncPostgresqlEngine(Settled):
         """Stores the values by one statement for each 16 MB; one above 256 MB is left out."""
         deadline = monotonic() + self._timeout
         await self._serve(self._commands.put, items, ttl)
-        if self._commands.is_time_to_sweep and deadline - monotonic() > self._timeout / 2:
-            try:
-                await self._serve(self._commands.sweep, deadline=deadline)
-            except EngineError:  # it can wait
-                pass
+        await self._sweep(deadline)
 
     async def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none."""
-        return await self._serve(self._commands.add, key, value, ttl)
+        deadline = monotonic() + self._timeout
+        is_added = await self._serve(self._commands.add, key, value, ttl)
+        await self._sweep(deadline)
+        return is_added
 
     async def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys by one statement; tells how many of them were there."""
@@ -127,6 +126,14 @@ class AsyncPostgresqlEngine(Settled):
                 links = LoopLinks(self._place, self._size, prepare=self._prepare)
                 self._loops[loop] = links
         return links
+
+    async def _sweep(self, deadline: float) -> None:
+        """Deletes some of what is past its time, if it is time for that and some is left."""
+        if self._commands.is_time_to_sweep and deadline - monotonic() > self._timeout / 2:
+            try:
+                await self._serve(self._commands.sweep, deadline=deadline)
+            except EngineError:  # it can wait
+                pass
 
     async def _serve(
         self, work: Callable[..., Talk[T]], *args: Any, deadline: float | None = None

@@ -26,8 +26,8 @@ class PostgresqlEngine(Settled):
 
     The table is made when it is first needed. It is `UNLOGGED`: fast, not on standbys, and empty
     after a crash of the server. Expiry is judged by the server's clock. What is past its time is
-    deleted a few rows at a time, now and then after a put. Nothing is connected before the first
-    call. A connection that broke, or whose answer didn't come in time, is ended.
+    deleted a few rows at a time, now and then after a put or add. Nothing is connected before the
+    first call. A connection that broke, or whose answer didn't come in time, is ended.
 
     Args:
         url: Or what libpq takes besides, as `"host=… dbname=…"`. Its environment variables, such as
@@ -57,15 +57,14 @@ class PostgresqlEngine(Settled):
         """Stores the values by one statement for each 16 MB; one above 256 MB is left out."""
         deadline = monotonic() + self._timeout
         self._serve(self._commands.put, items, ttl)
-        if self._commands.is_time_to_sweep and deadline - monotonic() > self._timeout / 2:
-            try:
-                self._serve(self._commands.sweep, deadline=deadline)
-            except EngineError:  # it can wait
-                pass
+        self._sweep(deadline)
 
     def add(self, key: str, value: Bytes, ttl: float | None) -> bool:
         """Stores the value if there is none."""
-        return self._serve(self._commands.add, key, value, ttl)
+        deadline = monotonic() + self._timeout
+        is_added = self._serve(self._commands.add, key, value, ttl)
+        self._sweep(deadline)
+        return is_added
 
     def drop(self, keys: Sequence[str]) -> int:
         """Forgets the keys by one statement; tells how many of them were there."""
@@ -105,6 +104,14 @@ class PostgresqlEngine(Settled):
     def abandon(self) -> None:
         """In a child, right after the fork: leaves all connections to the parent."""
         self._links.abandon()
+
+    def _sweep(self, deadline: float) -> None:
+        """Deletes some of what is past its time, if it is time for that and some is left."""
+        if self._commands.is_time_to_sweep and deadline - monotonic() > self._timeout / 2:
+            try:
+                self._serve(self._commands.sweep, deadline=deadline)
+            except EngineError:  # it can wait
+                pass
 
     def _serve(self, work: Callable[..., Talk[T]], *args: Any, deadline: float | None = None) -> T:
         self._check()
