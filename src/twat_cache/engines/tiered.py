@@ -145,10 +145,14 @@ class TieredEngine:
         return swapped
 
     def touch(self, keys: Sequence[str], ttl: float | None) -> int:
-        """Gives the entries of the furthest tier so many seconds; the near ones forget them."""
+        """Gives the entries of the furthest tier so many seconds.
+
+        The near ones keep theirs for as long as before, if that is no longer; else they forget.
+        """
         self._refuse_if_closed()
         touched: int = self._change("touch", keys, keys, ttl)
-        self._forget_near(keys)
+        if touched < len(set(keys)) or (ttl is not None and ttl < max(self._times)):
+            self._forget_near(keys)
         return touched
 
     def left(self, keys: Sequence[str]) -> list[float | None]:

@@ -272,6 +272,21 @@ def test_near_tiers_forget_also_what_the_furthest_tier_fails_to_change(near, clo
     assert near.get(["key", "other"]) == [None, b"1"]
 
 
+def test_what_is_touched_stays_near_if_it_leaves_there_before(tiers, near, far, clock):
+    tiers.put({"key": b"1"}, 20)
+    assert tiers.touch(["key"], 15) == 1
+    assert near.get(["key"]) == [b"1"]
+    clock.advance(11)
+    assert near.get(["key"]) == [None]
+    assert tiers.get(["key"]) == [b"1"]
+    assert tiers.touch(["key"], 5) == 1
+    assert near.get(["key"]) == [None]
+    assert tiers.get(["key"]) == [b"1"]
+    far.drop(["key"])  # evicted there
+    assert tiers.touch(["key"], 15) == 0
+    assert tiers.get(["key"]) == [None]
+
+
 def test_what_only_a_near_tier_has_is_listed_and_so_can_be_cleared(tiers, near, far):
     tiers.put({"f:a": b"1", "f:b": b"2", "g:a": b"3"}, None)
     far.drop(["f:a"])  # evicted there
