@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineShelf", "added"]
 
+_NONE: Mapping[str, bytes] = {}
 _BATCH = 500
 _TRIES = 1000
 _OURS = "\x1f"
@@ -71,14 +72,15 @@ class EngineShelf(EngineStore):
     def values(self, places: Mapping[str, str]) -> Steps[dict[str, Any]]:
         """The values that are fresh of keys that have names, by name and in this order."""
         names, keys, groups = [*places], [*places.values()], self.groups
-        data, tokens = (yield ask(self.engine, "get", [*keys, *groups.keys])), []
-        if groups.keys:
-            data, tokens = data[: len(keys)], data[len(keys) :]
-        found, unread = self.plain_values(names, keys, data, tokens)
-        if not unread:
+        data = yield ask(self.engine, "get", [*keys, *groups.keys])
+        data, tokens = data[: len(keys)], data[len(keys) :]
+        tags = groups.written(tokens)
+        found, others = self._transcoder.plain_values(names, keys, data, self._clock(), tags)
+        if not others:
             return found
-        read = yield from self._read([keys[at] for at in unread], [data[at] for at in unread])
-        for at, record in zip(unread, read, strict=True):
+        known = dict(zip(groups.tags, tokens, strict=True))  # others have other tags besides, say
+        read = self._read([keys[at] for at in others], [data[at] for at in others], known)
+        for at, record in zip(others, (yield from read), strict=True):
             if record is not None and record.left > 0 and not record.raised:
                 found[names[at]] = record.value
         return {name: found[name] for name in names if name in found}
@@ -89,8 +91,6 @@ class EngineShelf(EngineStore):
         """What `plain` makes of many data, by name and in this order; and the indices of others."""
         tags = self.groups.written(tokens)
         found, others = self._transcoder.plain_values(names, keys, data, self._clock(), tags)
-        if not others:
-            return found, others
         unread = []
         for at in others:  # with other tags, say, or compressed
             value = self.plain(keys[at], data[at], tokens)
@@ -98,7 +98,7 @@ class EngineShelf(EngineStore):
                 unread.append(at)
             else:
                 found[names[at]] = value
-        return {name: found[name] for name in names if name in found}, unread
+        return {name: found[name] for name in names if name in found} if others else found, unread
 
     def told(self, place: str, data: Any) -> Steps[Any]:
         """The value in these bytes, if it is fresh, else `MISSING`."""
@@ -112,13 +112,17 @@ class EngineShelf(EngineStore):
         data = yield ask(self.engine, "get", list(places))
         return (yield from self._read(places, data))
 
-    def _read(self, places: Sequence[str], data: Sequence[Any]) -> Steps[list[Found | None]]:
+    def _read(
+        self, places: Sequence[str], data: Sequence[Any], known: Mapping[str, bytes] = _NONE
+    ) -> Steps[list[Found | None]]:
+        """What these bytes are; tokens that aren't known are read first."""
         opened = [
             None if one is None else self._opened(place, one)
             for place, one in zip(places, data, strict=True)
         ]
         tags = {tag for record in opened if record is not None for tag in record.tags}
-        tokens = (yield from self.tokens.read(tags)) if tags else {}
+        tags -= known.keys()
+        tokens = {**known, **(yield from self.tokens.read(tags))} if tags else known
         return [
             None if record is None else self._made(place, record, tokens)
             for place, record in zip(places, opened, strict=True)

@@ -83,6 +83,23 @@ def test_values_by_hand_are_one_trip_too(tc, engine):
     assert cache.get("a") == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"secret": "s"}, {"compress": "zlib"}], ids=str)
+def test_many_values_are_one_trip_and_one_for_tags_of_their_own(tc, engine, options):
+    cache = tc.Cache(engine, **options)
+    cache.set_many({"a": "a" * 5000, "b": 2})
+    cache.set("c", 3, tags=["t"])
+    engine.asked.clear()
+    assert cache.get_many(["b", "a"]) == {"b": 2, "a": "a" * 5000}
+    assert len(engine.asked) == 1
+    assert cache.get_many(["a", "b", "c"]) == {"a": "a" * 5000, "b": 2, "c": 3}
+    assert len(engine.asked) == 3
+    cache.invalidate_tags("t")
+    assert cache.get_many(["a", "b", "c"]) == {"a": "a" * 5000, "b": 2}
+    for token in engine.tokens():
+        engine.put({token: b"another"}, None)
+        assert cache.get_many(["a", "b", "c"]) == {}
+
+
 def test_each_token_that_is_lost_loses_the_values(engine, f, runs):
     f(1)
     for token in engine.tokens():
