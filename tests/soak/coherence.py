@@ -18,7 +18,7 @@ It ends with 1 if a read was later than the bound, if one in a thousand was late
 while connected (unless it is `--untimed`), or if too little was done. With `--plant` the caches
 have an error on purpose: `deaf` ones aren't told of changes, `bold` ones answer for ever,
 `stubborn` ones keep what they computed, whatever was changed meanwhile, and `forgetful` ones don't
-remember what they couldn't drop.
+remember what they couldn't drop. With `--awaited` they are those of coroutines.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from tests.fixtures.servers.postgresql import PostgreSQL
 from tests.fixtures.servers.redis import Redis
 from tests.soak import near_worker
 from tests.soak.history import GET, NOTHING, SET, Operation, read_log
-from twat_cache import open_engine
 from twat_cache.testing.chaos import ChaosProxy
 
 PROMPT = 0.05  # seconds
@@ -148,7 +147,8 @@ def soak(
 ) -> int:
     command = [sys.executable, "-m", "tests.soak.coherence", "--seconds", str(given.seconds),
                "--processes", str(given.processes), "--way", given.way, "--plant", given.plant,
-               "--seed", given.seed, "--bound", str(given.bound)]  # fmt: skip
+               "--seed", given.seed, "--bound", str(given.bound),
+               *["--awaited"] * given.awaited]  # fmt: skip
     urls = [server.url.replace(server.address, proxy.address)] * given.processes
     urls[0] = server.url
     truth = near_worker.Truth(folder).numbers
@@ -189,15 +189,17 @@ def soak(
 def at_rest(given: argparse.Namespace, url: str) -> list[Operation]:
     """What is on the server when all has been over for so long as the bound, as reads."""
     time.sleep(given.bound + 2 * STEP)
-    engine = open_engine(url)
+    engine = near_worker.opened(url, given)
+    caches = near_worker.stores(engine, given)
     found = []
-    for kind, cache in near_worker.stores(engine, given).items():
-        names = {near_worker.name_of(key): key for key in near_worker.KEYS[kind]}
-        begin = now()
-        values = cache.get_many(list(names))
-        found += [Operation(GET, names[name], values[name], begin, now()) for name in values]
-        cache.close()
-    engine.close()
+    with near_worker.in_a_thread(given, *caches.values(), engine) as (*those, own):
+        for kind, cache in zip(caches, those, strict=True):
+            names = {near_worker.name_of(key): key for key in near_worker.KEYS[kind]}
+            begin = now()
+            values = cache.get_many(list(names))
+            found += [Operation(GET, names[name], values[name], begin, now()) for name in values]
+            cache.close()
+        own.close()
     return found
 
 
@@ -248,6 +250,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--bound", type=float, default=2.0)
     parser.add_argument("--untimed", action="store_true")
+    parser.add_argument("--awaited", action="store_true")
     parser.add_argument("--way", choices=["tracking", "pubsub", "notify"], default="tracking")
     parser.add_argument("--seed", default=str(int.from_bytes(os.urandom(4), "big")))
     parser.add_argument(

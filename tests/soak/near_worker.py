@@ -9,6 +9,7 @@ and what is just being loaded is changed more often than the rest, so that many 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mmap
 import os
@@ -16,11 +17,12 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from functools import partial
 from random import Random
 
 from tests.soak.history import DELETE, GET, INVALIDATE, NOTHING, SET, Log
-from twat_cache import Cache, EngineError, LoadTimeoutError, open_engine
+from twat_cache import AsyncCache, Cache, EngineError, LoadTimeoutError, open_engine
 from twat_cache._coherence.coherence import Coherence
 from twat_cache._guard.outbox import Outbox
 from twat_cache._stores.changes import Changes
@@ -62,15 +64,51 @@ class Truth:
         self.loading = numbers[keys:]
 
 
+def opened(url: str, given):
+    """The engine, of the colour that is wanted."""
+    return open_engine(url, async_=given.awaited)
+
+
+class Blocking:
+    """What is awaited, for a thread that has an event loop of its own."""
+
+    def __init__(self, awaited, loop: asyncio.AbstractEventLoop) -> None:
+        self._awaited = awaited
+        self._loop = loop
+
+    def __getattr__(self, name):
+        method = getattr(self._awaited, name)
+
+        def call(*args, **options):
+            return self._loop.run_until_complete(method(*args, **options))
+
+        return call
+
+
+@contextmanager
+def in_a_thread(given, *those):
+    """The engine or caches, as this thread may call them."""
+    if not given.awaited:
+        yield those
+        return
+    loop = asyncio.new_event_loop()
+    try:
+        yield [Blocking(one, loop) for one in those]
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 def stores(engine, given) -> dict[str, Cache]:
     """The cache for each kind of key."""
     way = "pubsub" if given.way == "notify" else given.way
     options = {"coherence": {"by": way, "bound": given.bound}, "tag_ttl": given.bound, "ttl": 3600}
     near = ["memory", engine]
+    kind = AsyncCache if given.awaited else Cache
     return {
-        "plain": Cache(near, **options),
-        "loaded": Cache(near, namespace="loaded", **options),
-        "leased": Cache(
+        "plain": kind(near, **options),
+        "loaded": kind(near, namespace="loaded", **options),
+        "leased": kind(
             near, namespace="leased", single_flight="process", hard_timeout=LEASE, **options
         ),
     }
@@ -92,9 +130,10 @@ def plant(error: str) -> None:
 class Lane:
     """One thread of it."""
 
-    def __init__(self, number: int, caches, engine, truth: Truth, chance, numbers) -> None:
+    caches: dict[str, Cache]
+
+    def __init__(self, number: int, engine, truth: Truth, chance, numbers) -> None:
         self.number = number
-        self.caches = caches
         self.circuit = engine.circuit
         self.truth = truth.numbers
         self.loading = truth.loading
@@ -214,11 +253,12 @@ def main(given) -> int:
     """Works in threads, and writes their logs; says what was done, and gives the exit code."""
     folder, me = given.worker[0], int(given.worker[1])
     plant(given.plant)
-    engine = open_engine(given.url)
+    engine = opened(given.url, given)
     caches = stores(engine, given)
-    for cache in caches.values():
-        while not is_served(cache):
-            time.sleep(0.1)
+    with in_a_thread(given, *caches.values()) as those:
+        for cache in those:
+            while not is_served(cache):
+                time.sleep(0.1)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     until = int(sys.stdin.readline()) + int(given.seconds * 1e9)
@@ -227,11 +267,13 @@ def main(given) -> int:
     lanes = []
     for lane in range(me * THREADS, (me + 1) * THREADS):
         numbers = iter(range(1 + lane, sys.maxsize, every))
-        lanes.append(Lane(lane, caches, engine, truth, Random(f"{given.seed} {lane}"), numbers))
+        lanes.append(Lane(lane, engine, truth, Random(f"{given.seed} {lane}"), numbers))
     ended: list[int] = []
 
     def run(lane: Lane) -> None:
-        lane.run(until)
+        with in_a_thread(given, *caches.values()) as those:
+            lane.caches = dict(zip(caches, those, strict=True))
+            lane.run(until)
         ended.append(1)
 
     threads = [threading.Thread(target=run, args=(lane,)) for lane in lanes]
@@ -241,8 +283,8 @@ def main(given) -> int:
         thread.join()
     for number, lane in enumerate(lanes):
         lane.log.write(os.path.join(folder, f"{me}-{number}.log"))
-    for cache in caches.values():
-        cache.close()
-    engine.close()
+    with in_a_thread(given, *caches.values(), engine) as those:
+        for one in those:
+            one.close()
     sys.stdout.write(json.dumps(sum((lane.counts for lane in lanes), Counter())) + "\n")
     return 0 if len(ended) == THREADS else 1
