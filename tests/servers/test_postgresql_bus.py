@@ -303,7 +303,6 @@ def test_a_pool_that_passes_on_no_word_is_refused(postgresql_server, channel):
     with closing(Deaf((host, int(port)))) as pool:
         url = postgresql_server.url.replace(postgresql_server.address, f"127.0.0.1:{pool.port}")
         with closing(PostgresqlEngine(f"{url}?sslmode=disable", timeout=0.5)) as engine:
-            engine.ping()
             stream = engine.stream("pubsub")
             follower = Follower(channel)
             stream.follow(follower)
