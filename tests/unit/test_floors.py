@@ -106,6 +106,7 @@ NEEDS = {
     "engines.redis.place": "redis",
     "engines.redis.pool": "redis",
     "engines.redis.routes": "redis",
+    "engines.redis.settled": "redis",
     "engines.redis.stream": "hiredis",
     "engines.redis.stream_thread": "hiredis",
     "engines.redis.streams": "hiredis",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from threading import Lock
-from typing import Any
-from weakref import WeakSet
 
 from ...errors import EngineClosedError, EngineError
 from ..forks import leak, living
-from ..network import POOL_SIZE, TIMEOUT
 from . import commands
 from .async_lines import async_line_to
-from .engine import CLOSED, RedisEngine
+from .engine import RedisEngine
 from .failures import FAILURES, says, told
-from .place import place_at, place_of
+from .settled import CLOSED, Settled
 
 if sys.version_info >= (3, 11, 3):
     from asyncio import timeout as time_limit  # type: ignore[attr-defined, unused-ignore]
@@ -29,17 +25,13 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ...engine_types import Bytes
-    from ...stream_types import Stream
     from .async_lines import AsyncCluster, AsyncSingle
     from .commands import Steps
     from .place import Place
-    from .stream import RedisStream
 
     T = TypeVar("T")
 
 __all__ = ["AsyncRedisEngine"]
-
-_every: WeakSet[AsyncRedisEngine] = WeakSet()
 
 
 class _Here:
@@ -67,7 +59,7 @@ class _Here:
             await asyncio.sleep(0)  # for the transports to hear of it
 
 
-class AsyncRedisEngine:
+class AsyncRedisEngine(Settled):
     """Keeps bytes in a Redis or Valkey, awaited; see `RedisEngine`.
 
     Any number of event loops may use it, one after the other and at once: each has connections of
@@ -82,38 +74,11 @@ class AsyncRedisEngine:
 
     capabilities = RedisEngine.capabilities._replace(async_=True)
 
-    def __init__(
-        self, client: Any, *, timeout: float = TIMEOUT, pool_size: int = POOL_SIZE
-    ) -> None:
-        self._open(place_of(client, timeout=timeout, pool_size=pool_size))
-
-    @classmethod
-    def from_url(cls, url: str, **options: Any) -> AsyncRedisEngine:
-        """An engine on what the URL names; nothing is connected before the first call.
-
-        Args:
-            url: `redis://[user:password@]host[:port][/db]`, or one of the other forms.
-            options: Those that the URL may have after its question mark; they go before.
-
-        Raises:
-            ConfigurationError: The URL or an option can't be read.
-        """
-        engine = cls.__new__(cls)
-        engine._open(place_at(url, **options))
-        return engine
-
     def _open(self, place: Place) -> None:
-        self._place = place
-        self._whole = place.kind != "cluster"
+        super()._open(place)
         self._in: dict[asyncio.AbstractEventLoop, _Here] = {}
         self._lock = Lock()
         self._blocking: RedisEngine | None = None
-        self._streams: WeakSet[RedisStream] = WeakSet()
-        self._closed = False
-        _every.add(self)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._place}>"
 
     @property
     def blocking(self) -> RedisEngine:
@@ -164,19 +129,6 @@ class AsyncRedisEngine:
     async def left(self, keys: Sequence[str]) -> list[float | None]:
         """The seconds that the entries still have."""
         return await self._run(commands.left(keys))
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """How it tells of changes; a cluster doesn't."""
-        return ("tracking", "pubsub") if self._whole else ()
-
-    def stream(self, way: str) -> Stream:
-        """What tells of changes in one of these ways; connects when it is started."""
-        from .streams import stream_at
-
-        stream = stream_at(self._place, way)
-        self._streams.add(stream)
-        return stream
 
     async def ping(self) -> None:
         """Returns if every server that has keys answers."""
@@ -243,13 +195,5 @@ class AsyncRedisEngine:
         self._in = {}
         self._lock = Lock()
 
-
-def _after_fork() -> None:
-    for engine in living(_every):
-        engine._renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 RedisEngine.awaited = AsyncRedisEngine

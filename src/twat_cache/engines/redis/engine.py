@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
-from weakref import WeakSet
 
 from ...engine_types import Capabilities
 from ...errors import EngineClosedError, EngineError
 from ..forks import living
-from ..network import POOL_SIZE, TIMEOUT
 from . import commands
 from .failures import FAILURES, says, told
 from .lines import line_to
-from .place import place_at, place_of
+from .settled import CLOSED, Settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,21 +18,15 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ...engine_types import Bytes
-    from ...stream_types import Stream
     from .commands import Steps
     from .place import Place
-    from .stream import RedisStream
 
     T = TypeVar("T")
 
-__all__ = ["CLOSED", "RedisEngine"]
-
-CLOSED = "the engine is closed; open another one"
-
-_every: WeakSet[RedisEngine] = WeakSet()
+__all__ = ["RedisEngine"]
 
 
-class RedisEngine:
+class RedisEngine(Settled):
     """Keeps bytes in a Redis or Valkey: one server, a service of sentinels, or a cluster.
 
     Any thread may call any method; after a fork the child has connections of its own.
@@ -53,41 +44,9 @@ class RedisEngine:
 
     capabilities = Capabilities(swap=True, touch=True, left=True, shared=True, remote=True)
 
-    def __init__(
-        self, client: Any, *, timeout: float = TIMEOUT, pool_size: int = POOL_SIZE
-    ) -> None:
-        self._open(place_of(client, timeout=timeout, pool_size=pool_size))
-
-    @classmethod
-    def from_url(cls, url: str, **options: Any) -> RedisEngine:
-        """An engine on what the URL names; nothing is connected before the first call.
-
-        Args:
-            url: `redis://[user:password@]host[:port][/db]`, or one of the other forms.
-            options: Those that the URL may have after its question mark; they go before.
-
-        Raises:
-            ConfigurationError: The URL or an option can't be read.
-        """
-        return cls.at(place_at(url, **options))
-
-    @classmethod
-    def at(cls, place: Place) -> RedisEngine:
-        """An engine on a place that has been read already."""
-        engine = cls.__new__(cls)
-        engine._open(place)
-        return engine
-
     def _open(self, place: Place) -> None:
-        self._place = place
+        super()._open(place)
         self._line = line_to(place)
-        self._whole = self._line.whole
-        self._closed = False
-        self._streams: WeakSet[RedisStream] = WeakSet()
-        _every.add(self)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._place}>"
 
     def get(self, keys: Sequence[str]) -> list[bytes | memoryview | None]:
         """The values."""
@@ -128,19 +87,6 @@ class RedisEngine:
         """The seconds that the entries still have."""
         return self._run(commands.left(keys))
 
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """How it tells of changes; a cluster doesn't."""
-        return ("tracking", "pubsub") if self._whole else ()
-
-    def stream(self, way: str) -> Stream:
-        """What tells of changes in one of these ways; connects when it is started."""
-        from .streams import stream_at
-
-        stream = stream_at(self._place, way)
-        self._streams.add(stream)
-        return stream
-
     def ping(self) -> None:
         """Returns if every server that has keys answers."""
         self._run(commands.ping())
@@ -171,12 +117,3 @@ class RedisEngine:
 
     def _renew(self) -> None:
         self._line.renew()
-
-
-def _after_fork() -> None:
-    for engine in living(_every):
-        engine._renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
