@@ -88,7 +88,7 @@ class EngineShelf(EngineStore):
     def plain_values(
         self, names: Sequence[Any], keys: Sequence[str], data: Sequence[Any], tokens: list[Any]
     ) -> tuple[dict[Any, Any], list[int]]:
-        """What `plain` makes of many data, by name and in this order; and the indices of others."""
+        """What `plain` makes of many data, by name, in any order; and the indices of others."""
         tags = self.groups.written(tokens)
         found, others = self._transcoder.plain_values(names, keys, data, self._clock(), tags)
         unread = []
@@ -98,7 +98,7 @@ class EngineShelf(EngineStore):
                 unread.append(at)
             else:
                 found[names[at]] = value
-        return {name: found[name] for name in names if name in found} if others else found, unread
+        return found, unread
 
     def told(self, place: str, data: Any) -> Steps[Any]:
         """The value in these bytes, if it is fresh, else `MISSING`."""
