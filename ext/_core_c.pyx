@@ -119,6 +119,7 @@ def _init_subclass(cls):
     tc_make_callable(<PyTypeObject*> cls, <PyTypeObject*> Gate, call_offset)
 
 
+tc_learn_hashes()
 tc_make_callable(<PyTypeObject*> Gate, <PyTypeObject*> Gate, call_offset)
 _hook = classmethod(_init_subclass)
 tc_add_to_type(<PyTypeObject*> Gate, b"__init_subclass__", <PyObject*> _hook)

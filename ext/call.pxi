@@ -57,8 +57,8 @@ cdef inline PyObject* enter_fixed(
         return call_aside(self, args, nargsf, kwnames)
     if timed:
         now = tc_now()
-    if tc_likely(plain_hash(args, n, weak, &hash, &near)):
-        value = hit_at_once(s, args, n, hash, near, weak, False, False, now, aside)
+    if tc_likely(plain_hash(args, n, weak, False, &hash, &near)):
+        value = hit_at_once(s, args, n, hash, near, weak, False, False, False, True, now, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
@@ -75,11 +75,33 @@ cdef inline PyObject* enter_pattern(
     cdef uint32_t near
     if tc_unlikely(kwnames != NULL or s.detour != ASIDE * aside):
         return call_aside(self, args, nargsf, kwnames)
-    if tc_likely(plain_hash(args, n, False, &hash, &near)):
-        value = hit_at_once(s, args, n, hash, near, False, True, n == 1, UNREAD, aside)
+    if tc_likely(plain_hash(args, n, False, False, &hash, &near)):
+        value = hit_at_once(s, args, n, hash, near, False, True, n == 1, False, True, UNREAD, aside)
         if tc_likely(value != NULL):
             return value
     return call_hashing(self, args, n)
+
+
+cdef inline PyObject* enter_typed(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames, Py_ssize_t n,
+    bint timed, bint aside,
+) noexcept:
+    """Arguments and their types, inline or as a tuple."""
+    cdef GateCore* core = core_of(self)
+    cdef Store* s = core.store
+    cdef int64_t now = UNREAD
+    cdef PyObject* value
+    cdef uint64_t hash
+    cdef uint32_t near
+    if tc_unlikely(kwnames != NULL or s.detour != (WATCHFUL * timed | ASIDE * aside)):
+        return call_aside(self, args, nargsf, kwnames)
+    if timed:
+        now = tc_now()
+    if tc_likely(plain_hash(args, n, False, True, &hash, &near)):
+        value = hit_at_once(s, args, n, hash, near, False, s.packed, False, True, True, now, aside)
+        if tc_likely(value != NULL):
+            return value
+    return call_aside(self, args, nargsf, kwnames)
 
 
 cdef inline PyObject* enter_named(
@@ -95,10 +117,11 @@ cdef inline PyObject* enter_named(
     if tc_likely(
         shape != NULL and shape.kwnames == kwnames and shape.nargs == PyVectorcall_NARGS(nargsf)
         and shape.straight and core.plain and s.detour == (WATCHFUL * timed | ASIDE * aside)
-        and plain_hash(args, shape.n, False, &hash, &near)
+        and plain_hash(args, shape.n, False, False, &hash, &near)
     ):
         value = hit_at_once(
-            s, args, shape.n, hash, near, False, False, False, tc_now() if timed else UNREAD, aside
+            s, args, shape.n, hash, near, False, False, False, False, True,
+            tc_now() if timed else UNREAD, aside,
         )
         if tc_likely(value != NULL):
             return value
@@ -214,12 +237,47 @@ cdef PyObject* call_pattern_of_many "tc_call_pattern_of_many"(
     return enter_pattern(self, args, nargsf, names, PyVectorcall_NARGS(nargsf), False)
 
 
+cdef PyObject* call_one_typed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    if tc_likely(PyVectorcall_NARGS(nargsf) == 1):
+        return enter_typed(self, args, nargsf, names, 1, False, False)
+    return call_typed_of_many(self, args, nargsf, names)
+
+
+cdef PyObject* call_one_typed_timed(PyObject* self, PyObject** args, size_t nargsf, PyObject* names) noexcept:
+    if tc_likely(PyVectorcall_NARGS(nargsf) == 1):
+        return enter_typed(self, args, nargsf, names, 1, True, False)
+    return call_typed_of_many(self, args, nargsf, names)
+
+
+cdef PyObject* call_typed_of_many "tc_call_typed_of_many"(
+    PyObject* self, PyObject** args, size_t nargsf, PyObject* names
+) noexcept:
+    cdef GateCore* core = core_of(self)
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
+    cdef int detour = core.store.detour
+    if tc_unlikely(<size_t> (n - core.least) > core.span):
+        return call_aside(self, args, nargsf, names)
+    if detour & ASIDE:
+        if detour & WATCHFUL:
+            return enter_typed(self, args, nargsf, names, n, True, True)
+        return enter_typed(self, args, nargsf, names, n, False, True)
+    if detour & WATCHFUL:
+        return enter_typed(self, args, nargsf, names, n, True, False)
+    return enter_typed(self, args, nargsf, names, n, False, False)
+
+
 cdef vectorcallfunc entry_for(GateCore* core, bint pattern) noexcept:
     """The entry point for a gate's kind of key."""
     cdef Store* s = core.store
     cdef bint timed = s.detour & WATCHFUL
     cdef bint aside = s.detour & ASIDE
-    if core.special or core.least < 0 or (core.span != 0 or s.packed) and not pattern:
+    if core.special or core.least < 0 or core.typed and s.weak:
+        return <vectorcallfunc> &call_aside
+    if core.typed:
+        if aside or <size_t> (1 - core.least) > core.span:
+            return <vectorcallfunc> &call_typed_of_many
+        return <vectorcallfunc> (&call_one_typed_timed if timed else &call_one_typed)
+    if (core.span != 0 or s.packed) and not pattern:
         return <vectorcallfunc> &call_aside
     if pattern:
         return <vectorcallfunc> (&call_pattern_aside if aside else &call_pattern)
@@ -258,10 +316,12 @@ cdef PyObject* call_hashing "tc_call_hashing"(
     call.args = args
     call.nargsf = nargsf
     call.kwnames = NULL
-    if tc_unlikely(hash_items(s, &look) < 0):
+    if tc_unlikely(hash_items(s, &look, False) < 0):
         return (<quietly_answer> refuse)(<Gate> self, &call)
     if tc_likely(plain and s.detour & ~ASIDE == 0):
-        value = hit_at_once(s, args, nargsf, look.hash, near_of(look.hash), False, False, False, UNREAD, True)
+        value = hit_at_once(
+            s, args, nargsf, look.hash, near_of(look.hash), False, False, False, False, True, UNREAD, True
+        )
         if tc_likely(value != NULL):
             return value
     look.now = UNREAD
@@ -272,7 +332,6 @@ cdef PyObject* call_aside "tc_call_aside"(
     PyObject* self, PyObject** args, size_t nargsf, PyObject* kwnames
 ) noexcept:
     """Calls that aren't plainly positional, and tables that aren't plainly on."""
-    cdef Gate gate = <Gate> self
     cdef GateCore* core = core_of(self)
     cdef Store* s = core.store
     cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
@@ -280,33 +339,45 @@ cdef PyObject* call_aside "tc_call_aside"(
     cdef Look look
     cdef Shape* shape
     cdef PyObject* value
-    cdef uint64_t hash
-    cdef uint32_t near
-    look.now = UNREAD
-    if kwnames != NULL and core.plain and not s.detour & OFF:
-        shape = load_shape(&core.shape[0])
-        if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
-            shape = find_shape(core, n, kwnames)
-        if tc_likely(shape != NULL):
-            look.items = <PyObject**> tc_alloca((shape.n + 1) * sizeof(void*))  # at most WIDEST
-            fill(shape, args, look.items)
-            if tc_likely(plain_hash(look.items, shape.n, False, &hash, &near)):
-                look.hash = placed(hash, near)
-                if s.detour & WATCHFUL:
-                    look.now = tc_now()
-                value = hit_at_once(
-                    s, look.items, shape.n, hash, near, False, False, False, look.now, True
-                )
-                if tc_likely(value != NULL and not core.special):
-                    return value
-                if value != NULL:
-                    return (<quietly_dress> dress)(gate, value)
     call.args = args
     call.nargsf = nargsf
     call.kwnames = kwnames
+    look.now = UNREAD
+    look.n = -1
+    if tc_likely(not s.detour & OFF and n <= WIDEST):
+        look.lone = False
+        if kwnames == NULL and <size_t> (n - core.least) <= core.span:
+            look.items = args
+            look.n = n
+            if core.typed:
+                look.n = 2 * n
+                look.items = <PyObject**> tc_alloca((look.n + 1) * sizeof(void*))
+                fill_pattern(&call, n, 0, True, look.items)
+            elif core.lone and n == 1:
+                look.lone = is_lone(args[0])
+        else:
+            shape = load_shape(&core.shape[0])
+            if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
+                shape = find_shape(core, n, kwnames)
+            if tc_likely(shape != NULL and shape.n <= 2 * WIDEST and shape.n >= s.weak):
+                look.n = shape.n
+                look.items = <PyObject**> tc_alloca((look.n + 1) * sizeof(void*))
+                fill(shape, args, look.items)
+    if tc_likely(look.n >= 0):
+        if tc_unlikely(hash_items(s, &look, True) < 0):
+            return hash_and_answer(self, s, &look, &call)
+        if s.detour & WATCHFUL:
+            look.now = tc_now()
+        value = hit_at_once(
+            s, look.items, look.n, look.hash, near_of(look.hash),
+            s.weak, s.packed, look.lone, False, False, look.now, True,
+        )
+        if tc_likely(value != NULL):
+            return (<quietly_dress> dress)(<Gate> self, value) if core.special else value
+        return answer_hashed(self, s, &look, &call)
     if tc_unlikely(s.detour & OFF):
         if tc_load_pointer(<void**> &hook_asked) != NULL:
-            return (<quietly_answer> ask_detour)(gate, &call)
+            return (<quietly_answer> ask_detour)(<Gate> self, &call)
         return answer_straight(self, s, &look, &call, True)
     return bind_and_answer(self, s, &look, &call, True)
 
@@ -355,8 +426,9 @@ cdef PyObject* bind_and_answer(
     cdef Py_ssize_t named
     cdef Shape* shape
     cdef PyObject* value
+    cdef bint straight = kwnames == NULL and <size_t> (n - core.least) <= core.span
     look.lone = False
-    if kwnames == NULL and <size_t> (n - core.least) <= core.span:
+    if straight and not core.typed:
         look.items = args
         look.n = n
         look.lone = core.lone and n == 1 and is_lone(args[0])
@@ -371,7 +443,7 @@ cdef PyObject* bind_and_answer(
         value = hash_and_answer(self, s, look, call)
         tc_drop(look.alone)
         return value
-    if gate.plan is None:
+    if straight or gate.plan is None:
         named = 0 if kwnames == NULL else PyTuple_GET_SIZE(kwnames)
         look.n = n + (1 + 2 * named if named else 0) + (n + named if gate.typed else 0)
         look.items = tc_room(look.n)
@@ -403,11 +475,22 @@ cdef PyObject* bind_and_answer(
 
 
 cdef PyObject* hash_and_answer(PyObject* self, Store* s, Look* look, Call* call) noexcept:
+    cdef bint typed = core_of(self).typed
+    cdef PyObject* value
+    cdef Py_ssize_t j
     if tc_unlikely(s != core_of(self).store):
         return call_function(self, call)    # configured anew meanwhile: the call begins again
-    if tc_unlikely(hash_items(s, look) < 0):
-        return (<quietly_answer> refuse)(<Gate> self, call)
-    return answer_hashed(self, s, look, call)
+    if typed:
+        for j in range(look.n):     # an object may get another class meanwhile, and its own be gone
+            tc_own(look.items[j])
+    if tc_unlikely(hash_items(s, look, False) < 0):
+        value = (<quietly_answer> refuse)(<Gate> self, call)
+    else:
+        value = answer_hashed(self, s, look, call)
+    if typed:
+        for j in range(look.n):
+            tc_drop(look.items[j])
+    return value
 
 
 cdef PyObject* answer_hashed(PyObject* self, Store* s, Look* look, Call* call) noexcept:

@@ -300,7 +300,23 @@ static inline int tc_short_value(PyObject *o, Py_hash_t *value)
     return 0;
 }
 
-/* The hash without calling anything; 0 if that takes a call. */
+/* What is itself asked for only once: the hash of None, and where types belong to keys those of the
+   types that are common there. These hash by their addresses in some way. */
+static Py_hash_t tc_hash_of_none, tc_hash_of_int_type, tc_hash_of_str_type, tc_hash_of_bool_type,
+    tc_hash_of_none_type;
+
+static inline int tc_learn_hashes(void)
+{
+    tc_hash_of_none = PyObject_Hash(Py_None);
+    tc_hash_of_int_type = PyObject_Hash((PyObject *)&PyLong_Type);
+    tc_hash_of_str_type = PyObject_Hash((PyObject *)&PyUnicode_Type);
+    tc_hash_of_bool_type = PyObject_Hash((PyObject *)&PyBool_Type);
+    tc_hash_of_none_type = PyObject_Hash((PyObject *)Py_TYPE(Py_None));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The hash without calling anything, of exact ints and strs, bools and None; 0 if that takes a
+   call. */
 static inline int tc_plain_hash(PyObject *o, Py_hash_t *hash)
 {
     if (PyLong_CheckExact(o)) {
@@ -308,6 +324,36 @@ static inline int tc_plain_hash(PyObject *o, Py_hash_t *hash)
     }
     if (PyUnicode_CheckExact(o)) {
         *hash = ((PyASCIIObject *)o)->hash;
+        return *hash != -1;
+    }
+    if (o == Py_None) {
+        *hash = tc_hash_of_none;
+        return 1;
+    }
+    *hash = o == Py_True;
+    return o == Py_True || o == Py_False;
+}
+
+/* The hash of the type of such an object. */
+static inline Py_hash_t tc_plain_type_hash(PyObject *o)
+{
+    return PyLong_CheckExact(o)      ? tc_hash_of_int_type
+           : PyUnicode_CheckExact(o) ? tc_hash_of_str_type
+           : o == Py_None            ? tc_hash_of_none_type
+                                     : tc_hash_of_bool_type;
+}
+
+/* The hash of an object of a type that is known to run nobody's code for it; 0 for any other. */
+static inline int tc_known_hash(PyObject *o, Py_hash_t *hash)
+{
+    if (tc_plain_hash(o, hash))
+        return 1;
+    PyTypeObject *type = Py_TYPE(o);
+    if (type == &PyType_Type || type == &PyLong_Type || type == &PyUnicode_Type
+        || type == &PyFloat_Type || type == &PyBytes_Type) {
+        *hash = type->tp_hash(o);
+        if (tc_unlikely(*hash == -1))
+            PyErr_Clear();              /* no memory: whoever asks again will hear of it */
         return *hash != -1;
     }
     return 0;
@@ -369,6 +415,21 @@ static inline int tc_plainly_same(PyObject *stored, PyObject *given)
     return tc_instantly_same(stored, given)
         || (PyUnicode_CheckExact(stored) && PyUnicode_CheckExact(given)
             && tc_same_text(stored, given));
+}
+
+/* The same for more types, where there is time for it. */
+static inline int tc_simply_same(PyObject *stored, PyObject *given)
+{
+    if (tc_plainly_same(stored, given))
+        return 1;
+    PyTypeObject *type = Py_TYPE(stored);
+    if (type != Py_TYPE(given))
+        return 0;
+    if (type == &PyFloat_Type)
+        return PyFloat_AS_DOUBLE(stored) == PyFloat_AS_DOUBLE(given);
+    return type == &PyBytes_Type && PyBytes_GET_SIZE(stored) == PyBytes_GET_SIZE(given)
+        && tc_same_bytes(PyBytes_AS_STRING(stored), PyBytes_AS_STRING(given),
+                         (size_t)PyBytes_GET_SIZE(stored));
 }
 
 /* 1 equal, 0 different, -1 only their own __eq__ can tell (which may run anybody's code). */
@@ -454,6 +515,7 @@ static TC_APART PyObject *tc_call_named(PyObject *, PyObject **, size_t, PyObjec
 static TC_APART PyObject *tc_call_named_timed(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_named_aside(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_pattern_of_many(PyObject *, PyObject **, size_t, PyObject *);
+static TC_APART PyObject *tc_call_typed_of_many(PyObject *, PyObject **, size_t, PyObject *);
 static TC_APART PyObject *tc_call_aside(PyObject *, PyObject **, size_t, PyObject *);
 
 static inline int tc_is_gc(PyObject *o) { return PyType_IS_GC(Py_TYPE(o)) != 0; }

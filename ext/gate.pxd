@@ -52,8 +52,12 @@ cdef extern from "gate.h":
 
     Py_hash_t tc_hash(PyObject*) noexcept
     bint tc_plain_hash(PyObject*, Py_hash_t*) noexcept
+    bint tc_known_hash(PyObject*, Py_hash_t*) noexcept
+    Py_hash_t tc_plain_type_hash(PyObject*) noexcept
+    int tc_learn_hashes() except -1
     bint tc_instantly_same(PyObject* stored, PyObject* given) noexcept
     bint tc_plainly_same(PyObject* stored, PyObject* given) noexcept
+    bint tc_simply_same(PyObject* stored, PyObject* given) noexcept
     int tc_same(PyObject* stored, PyObject* given) noexcept
     bint tc_is_gc(PyObject*) noexcept
     PyObject* tc_referent(PyObject*) noexcept

@@ -17,10 +17,11 @@ cdef enum:
 cdef struct GateCore:
     vectorcallfunc call
     Py_ssize_t least                # positional calls with this many arguments …
-    size_t span                     # … up to this many more are their own key
+    size_t span                     # … up to this many more are, as they stand, what a key is of
     Store* store
     bint plain                      # keys of fixed width, nothing held weakly
     bint lone                       # functools' rule for one int or str
+    bint typed                      # … and their types
     bint special                    # hits pass a copier or are awaited
     int shapes
     PyObject* function
@@ -112,15 +113,14 @@ cdef class Gate:
         elif plan is None:
             if exact >= 0 or table.store.weak:
                 raise ValueError("a gate without a plan needs a table of no width and not weak")
-            if not typed:
-                least, span = 0, PY_SSIZE_T_MAX
-        elif not typed:
+            least, span = 0, PY_SSIZE_T_MAX
+        else:
             least = plan.least
             most = plan.most
             if least > most or (table.store.weak and least == 0):
                 least = -1
-            elif exact >= 0 and (least != exact or most != exact):
-                raise misfit(least, exact)
+            elif exact >= 0 and (least + least * typed != exact or most != least):
+                raise misfit(least + least * typed, exact)
             else:
                 span = most - least
         # From here on nothing runs code of others, or fails half-way.
@@ -149,6 +149,7 @@ cdef class Gate:
         core.special = copier is not None or awaitable
         core.plain = not table.store.packed and not table.store.weak
         core.lone = plan is None and not typed and key is None
+        core.typed = typed and key is None
         while core.shapes:
             core.shapes -= 1
             core.shape[core.shapes].older = core.outlived
@@ -190,7 +191,7 @@ cdef class Gate:
                 return args[0]
             return self.pattern(given, n, names)
         if not names and <size_t> (n - self.core.least) <= self.core.span:
-            return args
+            return args + tuple(map(type, args)) if self.typed else args
         shape = find_shape(&self.core, n, <PyObject*> names if names else NULL)
         if shape == NULL:
             # Not remembered: `names` isn't the tuple that calls will bring.

@@ -6,7 +6,7 @@
 # free, and if the table changed meanwhile the search begins anew, as in CPython's dict.
 # Longer than 400 lines because the short way and the long way of a look-up have to stay alike.
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
@@ -23,6 +23,7 @@ cdef extern from "Python.h":
     bint PyUnicode_CheckExact(PyObject*) noexcept
     Py_ssize_t PyTuple_GET_SIZE(PyObject*) noexcept
     int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept
+    PyTypeObject* Py_TYPE(PyObject*) noexcept
     PyObject* PyErr_NoMemory() noexcept
     enum:
         Py_EQ
@@ -112,10 +113,13 @@ cdef inline uint64_t seed_of(PyObject* instance) noexcept:
 # makes them one.
 
 cdef inline bint plain_hash(
-    PyObject** items, Py_ssize_t n, bint weak, uint64_t* product, uint32_t* near
+    PyObject** items, Py_ssize_t n, bint weak, bint typed, uint64_t* product, uint32_t* near
 ) noexcept:
-    """Product and place of a sequence of exact ints and strs; False if there is anything else."""
-    cdef uint64_t sum = seed_of(items[0]) + n if weak else n
+    """Product and place of exact ints and strs, bools and None; False if there is anything else.
+
+    `typed` says that their types follow them in the key.
+    """
+    cdef uint64_t sum = seed_of(items[0]) + n if weak else n + n * typed
     cdef uint64_t factor = GOLDEN
     cdef Py_ssize_t j = 1 if weak else 0
     cdef Py_hash_t hash
@@ -123,27 +127,38 @@ cdef inline bint plain_hash(
     while j < n:
         if tc_unlikely(not tc_plain_hash(items[j], &hash)):
             return False
-        if n == 1:
+        if n == 1 and not typed:
             near[0] = neighbour(hash)
             hash >>= 3
         sum += <uint64_t> hash * factor
         factor *= PRIME
         j += 1
+    if typed:
+        for j in range(n):
+            sum += <uint64_t> tc_plain_type_hash(items[j]) * factor
+            factor *= PRIME
     product[0] = sum
     return True
 
 
-cdef inline int hash_items(Store* s, Look* look) noexcept:
-    """Fills in the mixed hash of any objects; -1 if one raised."""
+cdef inline int hash_items(Store* s, Look* look, bint quietly) noexcept:
+    """Fills in the mixed hash of any objects; -1 if one raised.
+
+    `quietly` hashes only what runs nobody's code, and gives -1 without an exception for the rest.
+    """
     cdef uint64_t sum, factor = GOLDEN
     cdef Py_ssize_t j = 1 if s.weak else 0
     cdef uint32_t near = 0
     cdef Py_hash_t hash
     sum = seed_of(look.items[0]) + look.n if s.weak else look.n
     while j < look.n:
-        hash = tc_hash(look.items[j])
-        if tc_unlikely(hash == -1):
-            return -1
+        if quietly:
+            if tc_unlikely(not tc_known_hash(look.items[j], &hash)):
+                return -1
+        else:
+            hash = tc_hash(look.items[j])
+            if tc_unlikely(hash == -1):
+                return -1
         if look.n == 1:
             near = neighbour(hash)
             hash >>= 3
@@ -287,13 +302,16 @@ cdef inline uint32_t find(Store* s, Look* look) noexcept:
 
 
 cdef inline bint fits(
-    Entry* e, PyObject** items, Py_ssize_t n, bint weak, bint packed, bint lone, bint instantly
+    Entry* e, PyObject** items, Py_ssize_t n,
+    bint weak, bint packed, bint lone, bint typed, bint instantly,
 ) noexcept:
     """Whether an entry's key is this one, as far as plain comparison can tell."""
     cdef PyObject** key = key_of(e)
     cdef Py_ssize_t j = 0
     if packed and not lone:
-        if tc_unlikely(not PyTuple_CheckExact(key[0]) or PyTuple_GET_SIZE(key[0]) != n):
+        if tc_unlikely(
+            not PyTuple_CheckExact(key[0]) or PyTuple_GET_SIZE(key[0]) != n + n * typed
+        ):
             return False
         key = items_of(key[0])
     if weak:
@@ -308,7 +326,9 @@ cdef inline bint fits(
                 and (n != 1 or not tc_plainly_same(key[j], items[j]))
             ):
                 return False
-        elif tc_unlikely(not tc_plainly_same(key[j], items[j])):
+        elif tc_unlikely(not tc_simply_same(key[j], items[j])):
+            return False
+        if typed and tc_unlikely(key[n + j] != <PyObject*> Py_TYPE(items[j])):
             return False
         j += 1
     return True
@@ -349,7 +369,7 @@ cdef inline PyObject* take_quietly(
 
 cdef inline PyObject* hit_at_once(
     Store* s, PyObject** items, Py_ssize_t n, uint64_t hash, uint32_t near,
-    bint weak, bint packed, bint lone, int64_t now, bint aside,
+    bint weak, bint packed, bint lone, bint typed, bint instantly, int64_t now, bint aside,
 ) noexcept:
     """The shortest way of a hit: the value if one of the first two slots has it, else NULL.
 
@@ -369,7 +389,7 @@ cdef inline PyObject* hit_at_once(
     if tc_likely((i & ~mask) == tag and i != 0):
         i &= mask
         e = at(s, i)
-        if tc_likely(fits(e, items, n, weak, packed, lone, True) and (
+        if tc_likely(fits(e, items, n, weak, packed, lone, typed, instantly) and (
             now == UNREAD or is_fresh(s, e, now)
         )):
             if aside:
@@ -401,7 +421,7 @@ cdef inline PyObject* hit(
             i &= mask
             e = at(s, i)
             if tc_likely(same_hash(e, hash)):
-                if not fits(e, items, n, weak, packed, lone, False):
+                if not fits(e, items, n, weak, packed, lone, False, False):
                     break
                 if watchful:
                     now = tc_now()

@@ -463,7 +463,7 @@ cdef class Table:
         """Fills `look` for a key given as a Python object, which has to outlive it."""
         self.check(key)
         view(&self.store, key, look)
-        return -1 if hash_items(&self.store, look) < 0 else 0
+        return -1 if hash_items(&self.store, look, False) < 0 else 0
 
     cdef int check(self, object key) except -1:
         cdef Store* s = &self.store

@@ -112,14 +112,18 @@ def test_a_result_is_computed_once(kit):
 
 
 def test_calls_are_told_apart_by_type_and_value(kit):
-    f = kit.function()
-    values = [1, 1.0, True, "1", b"1", None, 0.0, -0.0, (1,), [1], {"a": 1}, {1}, 1 + 0j]
-    for _ in range(2):
-        for value in values:
-            found = kit.do(lambda value=value: f(value))[0]
-            assert type(found) is type(value)
-            assert repr(found) == repr(value)
-    assert len(kit.calls) == len(values)
+    values = [1, 1.0, True, "1", b"1", None, 0.0, -0.0, 0, False, "\ud800", 10**40, 1e40, 1 + 0j]
+    values += [(1,), (True,), [1], [1.0], {"a": 1}, {"a": True}, {1}]
+    for clock in (kit.stores.clock, None):  # a table looks at its own clock in a shorter way
+        f = kit.function(clock=clock)
+        kit.calls.clear()
+        for _ in range(2):
+            for value in values:
+                calls = [lambda: f(value), lambda: f(x=value), lambda: f(value, 0)]  # noqa: B023
+                for found in map(kit.do, [*calls, *calls]):
+                    assert type(found[0]) is type(value)
+                    assert repr(found) == repr([value, 0, 0])
+        assert len(kit.calls) == len(values)
 
 
 def test_arguments_that_do_not_fit_are_pythons_own_error(kit):

@@ -24,6 +24,22 @@ class Object:
     """Can be referenced weakly."""
 
 
+def test_the_types_in_a_key_outlast_the_call(tc):
+    # They were borrowed from the arguments, which may be of another class when the function is done.
+    class Later:
+        pass
+
+    def turn(x):
+        x.__class__ = Later
+        gc.collect(1)
+        return [type(f"Other{n}", (), {}) for n in range(50)]
+
+    for f in (tc.mcache(typed=True)(turn), tc.lru_cache(typed=True)(turn)):
+        for _ in range(3):
+            f(type("Sooner", (Object,), {"__slots__": ()})())
+        assert [key[1].__name__ for key, _ in f.table.items()] == ["Sooner"] * 3
+
+
 # -- objects held weakly --------------------------------------------------------------------------
 
 

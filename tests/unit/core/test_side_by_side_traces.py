@@ -65,16 +65,18 @@ def test_mcache_looks_the_same_on_both_cores(both, shape, data):
     if "weights" in chosen:
         chosen |= {"max_weight": chosen.pop("weights"), "weigher": "weigh"}
     setup = Setup(shape, "mcache", data.draw(sizes, "maxsize"), chosen)
-    compare(both, setup, data.draw(traces(shape, VERBS), "trace"))
+    typed = chosen.get("typed", False)
+    compare(both, setup, data.draw(traces(shape, VERBS, typed=typed), "trace"))
 
 
 @pytest.mark.parametrize("shape", ["one", "two", "defaults", "spread"])
 @thorough(150)
 @given(data=st.data())
 def test_lru_cache_looks_the_same_on_both_cores(both, shape, data):
-    typed = {"typed": data.draw(st.booleans(), "typed")}
-    setup = Setup(shape, "lru_cache", data.draw(sizes, "maxsize"), typed)
-    compare(both, setup, data.draw(traces(shape, ["call"], table=False), "trace"))
+    typed = data.draw(st.booleans(), "typed")
+    setup = Setup(shape, "lru_cache", data.draw(sizes, "maxsize"), {"typed": typed})
+    trace = data.draw(traces(shape, ["call"], table=False, typed=typed), "trace")
+    compare(both, setup, trace)
 
 
 # -- a model ---------------------------------------------------------------------------------------
