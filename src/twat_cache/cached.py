@@ -63,13 +63,9 @@ class Cached(Controls):
         if plan is None or (self._weak and not plan.positional):
             plan = led_by_self(plan) if self._weak else _UNREADABLE
         self._binding = plan
-        width = None
-        if recipe.key is not None:
-            width = 1
-        elif not (plan.varargs and plan.keep_args) and not (plan.varkw and plan.keep_kwargs):
-            width = len(plan.names) - len(plan.ignored)
-            if recipe.typed:
-                width += width
+        width = plan.width if recipe.key is None else 1
+        if recipe.typed and recipe.key is None and width is not None:
+            width += width
         options = recipe.table
         if recipe.on_removal is not None:
             from ._listener import Listener

@@ -3,9 +3,9 @@
     call ─► Gate ─ near table, if there is one ─► answer ─► cold key ─► miss path ─► engine
 
 Without a near table, or where its `maxsize` is 0, the gate calls on at once. With one, calls whose
-arguments are all ints, texts, bytes, bools or None, exactly, are found there by the arguments
-themselves; any others by their cold key, so that the table never takes for one what the engine
-tells apart.
+arguments are all ints, texts, bytes, bools or None, exactly, or floats that are equal to none but
+themselves are found there by the arguments; any others by their cold key, so that the table never
+takes for one what the engine tells apart.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class EngineCached(EngineControls):
         self._tally = Tally(self._name, digest_of_call)
         plan = read_plan(function, ignore=recipe.ignore) or _UNREADABLE
         self._binding = plan
+        self._has_lone_keys = recipe.key is not None or recipe.context != ()
         tags = None
         if recipe.tags is not None or recipe.invalidate_by:
             tags = tags_of_calls(recipe, function, plan, self._cold.prefix)
@@ -134,10 +135,16 @@ class EngineCached(EngineControls):
         recipe, terms = self._recipe, near_terms_of(near_ttl)
         if self._tags is not None or far.groups.tags or self._coherence is not None:
             self._index = TagIndex(tags_of_a_call, False)
-        table = self._near = near_table(recipe, self._index)
+        table = self._near = near_table(recipe, self._index, self._near_width())
         if self._index is None and not recipe.stale:
             return TableStore(table, terms, recipe.copier)
         return TimedTableStore(table, terms, recipe.copier, stale=recipe.stale, tags=self._index)
+
+    def _near_width(self) -> int | None:
+        """How many objects each key of the near table has, as far as that is known."""
+        if self._has_lone_keys:
+            return 1
+        return 2 * (self._binding.width or 0) or None  # the arguments and their types
 
     def _used(self, key: tuple[Any, ...]) -> None:
         """A call whose arguments the gate can't compare was found near: the policy learns of it."""
@@ -145,7 +152,6 @@ class EngineCached(EngineControls):
         self._tally.found_near()
 
     def _open_gate(self) -> None:
-        recipe = self._recipe
         if self._near is None:
             Gate.__init__(self, self._answer, Table(0))
             return
@@ -155,7 +161,7 @@ class EngineCached(EngineControls):
             self._near,
             plan=self._binding,
             typed=True,
-            key=self._lone_key if recipe.key is not None or recipe.context else None,
+            key=self._lone_key if self._has_lone_keys else None,
             copier=self._answering_by(),
             awaitable=self._is_awaited,
             on_miss=_answer_a_miss,
@@ -219,15 +225,16 @@ class EngineCached(EngineControls):
 
     def _hot(self, call: Call) -> tuple[Any, ...]:
         """The call's key in the near table."""
-        if self._recipe.key is None and not self._recipe.context:
+        if not self._has_lone_keys:
             vector: tuple[Any, ...] | None = self.bind(call.args, dict(call.kwargs))
             if vector is not None:
                 for part in vector:
-                    if type(part) not in _EXACT and type(part) is not type:
+                    cls = type(part)
+                    if not (cls in _EXACT or cls is type or (cls is float and _is_plain(part))):
                         break
                 else:
                     return vector
-        return (call.place,)
+        return (call.place, *[None] * ((self.table.width or 1) - 1))  # where else types stand
 
     def _call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_forced: bool = False
@@ -282,6 +289,11 @@ class AsyncEngineCached(EngineCached):
         from ._warm import warm_awaiting
 
         return warm_awaiting(self, calls, workers, progress, first)
+
+
+def _is_plain(number: float) -> bool:
+    """Whether equal floats are the same: zeros have a sign, and NaNs equal nothing."""
+    return number < 0 or number > 0
 
 
 def _answer_a_miss(gate: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

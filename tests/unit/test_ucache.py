@@ -112,14 +112,15 @@ def test_a_result_is_computed_once(kit):
 
 
 def test_calls_are_told_apart_by_type_and_value(kit):
-    values = [1, 1.0, True, "1", b"1", None, 0.0, -0.0, 0, False, "\ud800", 10**40, 1e40, 1 + 0j]
+    values = [1, 1.0, True, "1", b"1", None, 0.0, -0.0, 0, False, "\ud800", 10**40, 1e40, 1.5, -1.5]
+    values += [float("inf"), -float("inf"), float("nan"), 1 + 0j]
     values += [(1,), (True,), [1], [1.0], {"a": 1}, {"a": True}, {1}]
     for clock in (kit.stores.clock, None):  # a table looks at its own clock in a shorter way
         f = kit.function(clock=clock)
         kit.calls.clear()
         for _ in range(2):
             for value in values:
-                calls = [lambda: f(value), lambda: f(x=value), lambda: f(value, 0)]  # noqa: B023
+                calls = [lambda: f(value), lambda: f(x=value), lambda: f(value, 0)]
                 for found in map(kit.do, [*calls, *calls]):
                     assert type(found[0]) is type(value)
                     assert repr(found) == repr([value, 0, 0])
@@ -253,7 +254,7 @@ def test_jitter_shortens_each_time_and_no_more(kit, clock):
 
 def test_a_result_that_is_not_used_leaves(kit, clock):
     f = kit.function(tti=10)
-    for value in (1, 1.5):  # found near by itself, and by its key in the engine
+    for value in (1, (1,)):  # found near by itself, and by its key in the engine
         kit.do(lambda value=value: f(value))
         for _ in range(5):
             clock.advance(6)

@@ -98,6 +98,13 @@ class Plan:
     def defaults(self, defaults: dict[int, object]) -> None:
         self._defaults = defaults
 
+    @property
+    def width(self) -> int | None:
+        """How many arguments make a key; None if that differs from call to call."""
+        if (self.varargs and self.keep_args) or (self.varkw and self.keep_kwargs):
+            return None
+        return len(self.names) - len(self.ignored)
+
     def __init__(
         self,
         names: tuple[str, ...],

@@ -25,7 +25,7 @@ class Object:
 
 
 def test_the_types_in_a_key_outlast_the_call(tc):
-    # They were borrowed from the arguments, which may be of another class when the function is done.
+    # They were borrowed from arguments that may be of another class when the function is done.
     class Later:
         pass
 
