@@ -355,7 +355,7 @@ cdef PyObject* call_aside "tc_call_aside"(
                 fill_pattern(&call, n, 0, True, look.items)
             elif core.lone and n == 1:
                 look.lone = is_lone(args[0])
-        else:
+        elif tc_load(&core.shapes):
             shape = load_shape(&core.shape[0])
             if tc_unlikely(shape == NULL or shape.kwnames != kwnames or shape.nargs != n):
                 shape = find_shape(core, n, kwnames)
@@ -368,10 +368,16 @@ cdef PyObject* call_aside "tc_call_aside"(
             return hash_and_answer(self, s, &look, &call)
         if s.detour & WATCHFUL:
             look.now = tc_now()
-        value = hit_at_once(
-            s, look.items, look.n, look.hash, near_of(look.hash),
-            s.weak, s.packed, look.lone, False, False, look.now, True,
-        )
+        if core.plain:
+            value = hit_at_once(
+                s, look.items, look.n, look.hash, near_of(look.hash),
+                False, False, False, False, False, look.now, True,
+            )
+        else:
+            value = hit_at_once(
+                s, look.items, look.n, look.hash, near_of(look.hash),
+                s.weak, s.packed, look.lone, False, False, look.now, True,
+            )
         if tc_likely(value != NULL):
             return (<quietly_dress> dress)(<Gate> self, value) if core.special else value
         return answer_hashed(self, s, &look, &call)
