@@ -234,10 +234,11 @@ def test_tls_without_and_with_trust(call, redis_secure):
 
 def test_certificates_that_cannot_be_read_are_told(call, redis_secure, tmp_path):
     (tmp_path / "empty.pem").write_text("")
-    for name in ("ssl_ca_certs", "ssl_certfile"):
+    for names in (["ssl_ca_certs"], ["ssl_certfile", "ssl_keyfile"]):
         for file in ("empty.pem", "no.pem"):
-            with pytest.raises(EngineError, match=f"{name}=.* can't be read") as caught:
-                call(redis_secure.url, "ping", timeout=PATIENT, **{name: str(tmp_path / file)})
+            options = dict.fromkeys(names, str(tmp_path / file))
+            with pytest.raises(EngineError, match=f"{names[0]}=.* can't be read") as caught:
+                call(redis_secure.url, "ping", timeout=PATIENT, **options)
             assert type(caught.value) is EngineError
 
 
