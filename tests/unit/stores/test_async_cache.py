@@ -217,7 +217,7 @@ def test_a_coroutine_that_is_cancelled_leaves_nothing_wrong_near(tc, clock):
         with pytest.raises(asyncio.CancelledError):
             await task
         engine.drop = drop
-        assert not f.contains.__self__._near.peek((1,))
+        assert not f.contains.__self__._near.peek((1, int))
         assert not await f.contains(1)
 
     asyncio.run(main())
