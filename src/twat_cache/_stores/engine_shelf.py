@@ -63,6 +63,7 @@ class EngineShelf(EngineStore):
         is_needed = not self.engine.capabilities.scan
         if is_needed:
             self.groups = Groups([_OURS + group for group in groups], self.tokens)
+            self.tokens.unremembered = self.groups.tags
         self._circuits = getattr(self.engine, "circuits", ())
         for circuit in self._circuits if groups else ():
             tag = _OURS + groups[0]

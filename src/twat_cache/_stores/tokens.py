@@ -54,6 +54,8 @@ class Tokens:
         """How often tags were dropped here."""
         self.owner: Owner | None = None
         """The cache that uses these, to be told of tags that are dropped."""
+        self.unremembered: Collection[str] = ()
+        """Tags whose tokens are asked for each time, since they come along with the records."""
         self.is_told: Callable[[], bool] | None = None
         """Whether it is known what others drop; None where nobody tells."""
         self._prefix = prefix
@@ -78,7 +80,8 @@ class Tokens:
     def learn(self, tags: Sequence[str], values: Sequence[Any], drops: int) -> dict[str, bytes]:
         """The tokens that an engine gave for the tags, of those that it has.
 
-        They are remembered unless tags were dropped since there were so many `drops`.
+        They are remembered unless tags were dropped since there were so many `drops`, or they come
+        each time.
         """
         found = {
             tag: bytes(value) for tag, value in zip(tags, values, strict=True) if value is not None
@@ -89,7 +92,8 @@ class Tokens:
                 if len(self._near) > _MOST_NEAR:
                     self._near.clear()
                 if self.drops == drops:
-                    self._near.update({tag: (token, until) for tag, token in found.items()})
+                    remembered = found.keys() - self.unremembered
+                    self._near.update({tag: (found[tag], until) for tag in remembered})
         return found
 
     def read(self, tags: Collection[str]) -> Steps[dict[str, bytes]]:

@@ -27,7 +27,7 @@ def engine(tc):
     return Blind()
 
 
-@pytest.fixture(params=["plain", "signed", "compressed", "tags"])
+@pytest.fixture(params=["plain", "signed", "compressed", "tags", "tag_ttl"])
 def options(request):
     """Options with which records are read in other ways."""
     return {
@@ -35,6 +35,7 @@ def options(request):
         "signed": {"secret": "a secret"},
         "compressed": {"compress": "zlib"},
         "tags": {"tags": lambda *_: []},
+        "tag_ttl": {"tags": lambda *_: [], "tag_ttl": 60},
     }[request.param]
 
 
