@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from typing import NamedTuple
 
 import pytest
@@ -423,6 +424,24 @@ def test_when_an_engine_is_closed_caches_on_it_change_nothing(site, way):
     until(lambda: not following())
     assert cache.get_or_load("a", lambda: 3) == 3
     cache.close()
+
+
+def test_what_a_forgotten_cache_had_near_is_let_go_though_others_follow(site, way):
+    bound = {"by": way, "bound": 0.4}  # beats are a quarter of it
+
+    def near_of_a_cache():
+        cache = site.store(1, bound, namespace="forgotten")
+        cache.set("a", {1, 2})
+        until(lambda: cache.get("a") is cache.get("a"))
+        return weakref.ref(cache.get("a"))
+
+    def is_gone():
+        gc.collect()
+        return value() is None
+
+    with site.store(1, bound):
+        value = near_of_a_cache()
+        until(is_gone)
 
 
 def test_a_change_whose_maker_gave_up_waiting_is_told_when_the_server_is_back(site, way):

@@ -184,9 +184,9 @@ class FollowingThread(Thread):
         for follower in new:
             follower.emptied()
             self.joined.add(follower)
-        for follower in list(self._stream.followers):
-            if follower in self.joined:
-                follower.alive_until(moment + int(follower.bound * 1e9))
+        self.joined.intersection_update(list(self._stream.followers))  # others have left
+        for follower in self.joined:
+            follower.alive_until(moment + int(follower.bound * 1e9))
         self._becomes(is_live=True, refusal=None)
 
     def _becomes(self, *, is_live: bool, refusal: EngineError | None) -> None:

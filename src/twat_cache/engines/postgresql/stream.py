@@ -147,8 +147,8 @@ class _Thread(FollowingThread):
         """
         end = monotonic() + seconds
         with self.change:
-            while self._answered < number:
-                if not self.is_live:
+            while self._answered < number or not self.is_live:
+                if not self.is_live:  # nor is it before all know that it has begun anew
                     raise self._stream.refusal or EngineConnectionError(
                         "changes aren't followed just now"
                     )
