@@ -278,7 +278,8 @@ class EngineControls(Wrapper):
 
     @property
     def _drive_whole(self) -> Any:
-        return self._drive if self._far.engine.capabilities.async_ else run
+        engine = self._loan.engine  # also after `close`, when another one is in its place
+        return self._drive if engine.capabilities.async_ else run
 
     def resize(self, maxsize: int | None, /, *, max_weight: Any = None) -> None:
         """Sets the bound of the near table.

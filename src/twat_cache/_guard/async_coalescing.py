@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .._run.asked import fail, tell
@@ -146,10 +147,12 @@ class AsyncCoalescingEngine(Passing):
         if len(self._tasks) > _FEW:  # some may be of loops that were closed in the middle
             self._tasks = {one for one in list(self._tasks) if not one.get_loop().is_closed()}
         self._tasks.add(task)
-        task.add_done_callback(self._over)
+        task.add_done_callback(partial(self._over, batch))
 
-    def _over(self, task: Task[None]) -> None:
+    def _over(self, batch: _Batch, task: Task[None]) -> None:
         self._tasks.discard(task)  # the set of now, which may be another than it was in
+        if task.cancelled():  # also before it has begun
+            batch.cancel()
 
     async def _fetch(self, batch: _Batch) -> None:
         try:

@@ -1,7 +1,7 @@
 """Gets that are made at once go out as one batch.
 
     blocking  gets made while another is on its way   one trip, when that is back
-    async   gets of one turn of the event loop      one trip, at the end of the turn
+    async     gets of one turn of the event loop        one trip, at the end of the turn
 
 The second are those of `async_coalescing`. So a lone get is sent at once, and sixty-four that come
 together cost one trip instead of as many.

@@ -17,7 +17,7 @@ cancels that. Like a coroutine, it does nothing until then, and tells who forget
 from __future__ import annotations
 
 import sys
-from asyncio import Future, _get_running_loop
+from asyncio import CancelledError, Future, _get_running_loop
 from contextvars import copy_context
 from typing import Any
 from warnings import warn
@@ -142,7 +142,10 @@ class Asked(_Future):
 
     def _landed(self, task: Task[Any]) -> None:
         if task.cancelled():
-            super().cancel()
+            try:
+                task.result()
+            except CancelledError as why:
+                super().cancel(*why.args[:1])  # anyio tells its own by the message
         elif (error := task.exception()) is not None:
             self.set_exception(error)
         else:

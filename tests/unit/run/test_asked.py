@@ -307,6 +307,46 @@ def test_to_cancel_it_cancels_what_it_computes(kit):
     run(main())
 
 
+def test_who_cancels_it_may_say_why(kit):
+    entered = asyncio.Event()
+
+    @ucache(kit.engine, name="g")
+    async def f(x):
+        entered.set()
+        await asyncio.sleep(PATIENCE)
+
+    async def main():
+        future = asyncio.ensure_future(f(1))
+        await entered.wait()
+        future.cancel("enough")
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            await future
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+def test_at_the_end_of_a_loop_nobody_is_left_waiting(kit, get, turns):
+    ended = []
+
+    async def wait():
+        inner = asyncio.ensure_future(get(0))
+        try:
+            await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            await asyncio.wait([inner], timeout=PATIENCE)
+        ended.append(inner.done())
+
+    async def main():
+        tasks.append(asyncio.create_task(wait()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    tasks = []
+    asyncio.run(main())
+    assert ended == [True]
+
+
 def test_who_forgets_to_await_it_is_told(kit, get):
     async def main():
         with pytest.warns(RuntimeWarning, match="never awaited"):

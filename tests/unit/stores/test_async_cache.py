@@ -173,6 +173,21 @@ def test_a_function_that_is_closed_runs_each_time_and_nothing_has_failed(tc, tie
     assert (stats.loads, stats.engine_errors) == (3, 0)
 
 
+def test_the_controls_of_a_function_that_is_closed_are_awaited_as_before(tc):
+    @tc.ucache(async_engine(tc, float))
+    async def f(x):
+        return [x]
+
+    async def main():
+        await f(1)
+        await f.close()
+        await f.close()
+        await f.cache_clear()
+        assert await f.items() == []
+
+    asyncio.run(main())
+
+
 def test_what_can_not_be_awaited_says_so(tc, clock):
     gc.collect()  # caches of other tests, whose engines are closed
 
