@@ -111,6 +111,15 @@ cdef inline uint64_t seed_of(PyObject* instance) noexcept:
 # multiplication each, none waiting for another, and regular keys stay regular. What one object
 # alone gives, and why, stands in `index`. The short ways keep product and place apart, `placed`
 # makes them one.
+#
+# Of a hash's highest bits a product keeps no more than the factor's lowest, in which factors agree;
+# and floats with few bits (1.5, 0.25) differ up there alone. So each hash is folded first. Folds of
+# 23 to 39 bits were tried on grids of ints and floats: with 33 keys lie most evenly.
+
+cdef inline uint64_t folded(Py_hash_t hash) noexcept nogil:
+    """An object's hash, its high bits among its low ones, too; ints from 0 to 2^33 as they are."""
+    return <uint64_t> hash ^ <uint64_t> hash >> 33
+
 
 cdef inline bint plain_hash(
     PyObject** items, Py_ssize_t n, bint weak, bint typed, uint64_t* product, uint32_t* near
@@ -129,13 +138,14 @@ cdef inline bint plain_hash(
             return False
         if n == 1 and not typed:
             near[0] = neighbour(hash)
-            hash >>= 3
-        sum += <uint64_t> hash * factor
+            sum += <uint64_t> (hash >> 3) * factor
+        else:
+            sum += folded(hash) * factor
         factor *= PRIME
         j += 1
     if typed:
         for j in range(n):
-            sum += <uint64_t> tc_plain_type_hash(items[j]) * factor
+            sum += folded(tc_plain_type_hash(items[j])) * factor
             factor *= PRIME
     product[0] = sum
     return True
@@ -161,8 +171,9 @@ cdef inline int hash_items(Store* s, Look* look, bint quietly) noexcept:
                 return -1
         if look.n == 1:
             near = neighbour(hash)
-            hash >>= 3
-        sum += <uint64_t> hash * factor
+            sum += <uint64_t> (hash >> 3) * factor
+        else:
+            sum += folded(hash) * factor
         factor *= PRIME
         j += 1
     look.hash = placed(sum, near)

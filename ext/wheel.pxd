@@ -134,7 +134,7 @@ cdef inline bint hand_down(Store* s, int* moves) noexcept nogil:
 
 cdef inline int64_t next_tick(Wheel* w) noexcept nogil:
     """The next tick in which the wheel has anything to do."""
-    cdef uint32_t level
+    cdef int level
     cdef int64_t here
     cdef uint64_t ahead
     for level in range(LEVELS):

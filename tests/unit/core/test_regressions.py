@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import weakref
 from datetime import timedelta
 
@@ -38,6 +39,31 @@ def test_the_types_in_a_key_outlast_the_call(tc):
         for _ in range(3):
             f(type("Sooner", (Object,), {"__slots__": ()})())
         assert [key[1].__name__ for key, _ in f.table.items()] == ["Sooner"] * 3
+
+
+def test_keys_of_floats_with_few_bits_are_told_apart_by_their_hashes(tc):
+    # The highest bits of these hashes were lost; keys that have one hash are compared one by one.
+    compared = []
+
+    class Number:
+        def __init__(self, value):
+            self.value = value
+
+        def __hash__(self):
+            return hash(self.value)
+
+        def __eq__(self, other):
+            compared.append((self.value, other.value))
+            return self.value == other.value
+
+    @tc.mcache(maxsize=1000)
+    def f(*args):
+        return args
+
+    for values in itertools.product((0.0, 0.25, 0.5, 1.0, 1.5, -0.25, 3.0), repeat=3):
+        f(*map(Number, values))
+    assert f.cache_info().currsize == 7**3
+    assert not compared
 
 
 # -- objects held weakly --------------------------------------------------------------------------
