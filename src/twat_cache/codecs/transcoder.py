@@ -195,8 +195,10 @@ class Transcoder:
 
     @cached_property
     def _decode(self) -> Callable[[Bytes], Any]:
-        """The codec's own, or what does the same with fewer calls; looked up for the first."""
-        return getattr(self._codec, "reader", self._codec.decode)
+        """The codec's own, or what one of this folder's calls; looked up for the first."""
+        codec, decode = self._codec, self._codec.decode
+        is_ours = type(codec).__module__.startswith(f"{__package__}.")
+        return getattr(codec, "reader", decode) if is_ours else decode
 
     def read(self, record: Record) -> Loaded | Damage:
         """The second half of `load`: the value too."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twat_cache.codecs.msgpack_codec import Msgpack
 from twat_cache.codecs.record import Damage, Record
 from twat_cache.codecs.transcoder import Loaded, Transcoder
 from twat_cache.errors import ConfigurationError, SerializationError
@@ -153,6 +154,26 @@ def test_what_a_codec_of_ones_own_raises_is_told_or_is_damage():
     assert made.load(KEY, made.dump(KEY, 1, now=0.0)) is Damage.VALUE
     with pytest.raises(SerializationError, match=r"'broken' raised ZeroDivisionError .* type int"):
         made.dump(KEY, 0, now=0.0)
+
+
+def test_a_codec_of_ones_own_decodes_by_its_method_decode_whatever_else_it_has():
+    class Doubling(Msgpack):
+        name, id = "doubling", 200
+
+        def decode(self, data):
+            return 2 * super().decode(data)
+
+    class Reading(Doubling):
+        reader = "utf-8"
+
+        def decode(self, data):
+            return data[0]
+
+    for codec, value in (Doubling(), 14), (Reading(), 7):
+        made = Transcoder(codec)
+        data = made.dump(KEY, 7, now=0.0)
+        assert made.load(KEY, data).value == made.plain(KEY, data, 1.0) == value
+        assert made.plain_values(["n"], [KEY], [data], 1.0, b"") == ({"n": value}, [])
 
 
 def test_a_record_can_be_looked_at_before_its_value_is_made():
