@@ -144,12 +144,19 @@ class Asked(_Future):
         if task.cancelled():
             try:
                 task.result()
-            except CancelledError as why:
-                super().cancel(*why.args[:1])  # anyio tells its own by the message
+            except CancelledError as end:
+                super().cancel(_why(end))
         elif (error := task.exception()) is not None:
             self.set_exception(error)
         else:
             self.set_result(task.result())
+
+
+def _why(error: BaseException) -> Any:
+    """What `cancel` was told, by which anyio knows its own; Python 3.10 has it further inside."""
+    while not error.args and isinstance(error.__context__, CancelledError):
+        error = error.__context__
+    return error.args[0] if error.args else None
 
 
 def tell(owner: Owner, askers: list[Asked], found: Mapping[str, Any]) -> None:
