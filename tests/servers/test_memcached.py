@@ -546,6 +546,21 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(secret_server, login
     assert "hunter" not in repr([caught.value, caught.value.__cause__, engine])
 
 
+def test_no_thread_keeps_a_connection_from_those_that_wait(servers):
+    with closing(MemcachedEngine(servers[0].address, pool_size=1, timeout=PATIENT)) as engine:
+        done = [0] * 4
+
+        def ask(me):
+            try:
+                while min(done) < 20:
+                    engine.get(["key"])
+                    done[me] += 1
+            finally:
+                done[me] = 20  # nobody waits for one that failed
+
+        at_once(ask, 4)
+
+
 def test_who_finds_no_connection_free_waits_for_one(servers):
     with closing(MemcachedEngine(servers[0].address, pool_size=1, timeout=PATIENT)) as engine:
         engine.put({"key": b"x" * 1000}, None)

@@ -803,6 +803,21 @@ def test_who_finds_no_connection_free_waits(url, table):
         assert engine.get(keys) == [b"1"] * 8
 
 
+def test_no_thread_keeps_a_connection_from_those_that_wait(url, table):
+    with closing(PostgresqlEngine(url, table=table, timeout=PATIENT, pool_size=1)) as engine:
+        done = [0] * 4
+
+        def ask(me):
+            try:
+                while min(done) < 20:
+                    engine.get(["key"])
+                    done[me] += 1
+            finally:
+                done[me] = 20  # nobody waits for one that failed
+
+        at_once(ask, 4)
+
+
 def test_who_waits_for_a_connection_in_vain_is_told(postgresql_server, url):
     is_asked, may_answer = Event(), Event()
 

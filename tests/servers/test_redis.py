@@ -453,6 +453,21 @@ def test_more_tasks_than_connections_take_turns(redis_server):
     asyncio.run(work())
 
 
+def test_no_thread_keeps_a_connection_from_those_that_wait(redis_server):
+    with closing(RedisEngine.from_url(redis_server.url, timeout=PATIENT, pool_size=1)) as engine:
+        done = [0] * 4
+
+        def ask(me):
+            try:
+                while min(done) < 20:
+                    engine.get(["key"])
+                    done[me] += 1
+            finally:
+                done[me] = 20  # nobody waits for one that failed
+
+        at_once(ask, 4)
+
+
 def test_who_finds_no_connection_free_is_told_so_in_time(redis_server):
     with closing(RedisEngine.from_url(redis_server.url, pool_size=1, timeout=0.3)) as engine:
         engine.ping()

@@ -16,7 +16,7 @@ import ssl
 from collections import deque
 from functools import partial
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -129,6 +129,7 @@ class Server:
             self._leave_idle()
         elif self._waiting:
             self._places.put(False)
+            sleep(0)  # or this thread could take it again, and again, before who waits is awake
         return result
 
     def owe(self, names: Iterable[bytes]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from threading import Condition
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from ..network import in_time, look_up
@@ -111,6 +111,7 @@ class ThreadLinks(Links):
     def _begin(self) -> None:
         super()._begin()
         self._change = Condition()
+        self._waiting = 0
 
     def take(self, deadline: float) -> Link:
         """A connection that nobody else uses.
@@ -122,8 +123,12 @@ class ThreadLinks(Links):
         while True:
             with self._change:
                 while (link := self._rested()) is None and not self._may_open():
-                    if not self._change.wait(deadline - monotonic()):
-                        raise self._busy()
+                    self._waiting += 1
+                    try:
+                        if not self._change.wait(deadline - monotonic()):
+                            raise self._busy()
+                    finally:
+                        self._waiting -= 1
             if link is None:
                 return self._open(deadline)
             if link.is_sound():
@@ -135,8 +140,11 @@ class ThreadLinks(Links):
         with self._change:
             over = self._put_back(link)
             self._change.notify()
+            is_waited_for = self._waiting > 0
         if over is not None:
             self._drop(over)
+        if is_waited_for:
+            sleep(0)  # or this thread could take it again, and again, before who waits is awake
 
     def close(self) -> None:
         """Ends all connections; those in use end when they are given back."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from threading import Condition
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from redis import exceptions as theirs
@@ -134,6 +134,7 @@ class Pool:
         elif self._waiting:
             with self._freed:
                 self._freed.notify()
+            sleep(0)  # or this thread could take it again, and again, before who waits is awake
 
     def drop(self, connection: Any, error: BaseException | None) -> None:
         """Closes it, and those that are idle if it failed."""
