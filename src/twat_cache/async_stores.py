@@ -73,7 +73,10 @@ class AsyncCache(Operations):
 
     async def _go_on(self, place: str, default: Any, found: Any) -> Any:
         if isinstance(found, Exception):
-            raise found
+            try:
+                raise found
+            finally:
+                del found  # an exception refers to this frame
         value = MISSING if found[0] is None else await arun(self._far.told(place, found[0]))
         self._tally.looked_up(value is not MISSING, value is MISSING)
         return default if value is MISSING else value

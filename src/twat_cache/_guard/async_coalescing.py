@@ -166,3 +166,5 @@ class AsyncCoalescingEngine(Passing):
         except BaseException:  # the loop ends
             batch.cancel()
             raise
+        finally:
+            del batch  # exceptions refer to this frame, and the circuit keeps one

@@ -167,7 +167,10 @@ class ResilientEngine(_Resilient):
         """The values, in the order of the keys."""
         circuit = self.circuit
         if circuit.error is not None and (refusal := circuit.refusal()) is not None:
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                del refusal  # an exception refers to this frame
         start, served = monotonic(), circuit.served
         try:  # without steps: this is what is mostly done, and mostly it works
             values: list[bytes | memoryview | None] = self.guarded.get(keys)
@@ -249,7 +252,10 @@ class AsyncResilientEngine(_Resilient):
         """The values, in the order of the keys."""
         circuit = self.circuit
         if circuit.error is not None and (refusal := circuit.refusal()) is not None:
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                del refusal  # an exception refers to this frame
         start, served = monotonic(), circuit.served
         try:
             values: list[bytes | memoryview | None] = await self.guarded.get(keys)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import sys
+import weakref
 from contextvars import ContextVar
 from threading import Thread
 
@@ -231,6 +232,34 @@ def test_an_engine_that_fails_fails_each_and_functions_answer_all_the_same(kit):
         assert kit.f.stats().engine_errors >= 3
 
     run(main())
+
+
+@pytest.mark.parametrize("way", [awaited, asyncio.gather])
+def test_an_engine_that_fails_keeps_nothing_alive(kit, way):
+    class Default:
+        pass
+
+    async def ask():
+        with pytest.raises(EngineError):
+            await way(kit.cache.get("a", default))
+
+    async def main():
+        nonlocal default
+        for _ in range(2):  # the second isn't asked
+            default = Default()
+            there = weakref.ref(default)
+            await ask()
+            default = None
+            await asyncio.sleep(0)
+            assert there() is None
+
+    default = None
+    kit.raw.blocking.error = lambda: EngineError("no such database")
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_a_function_is_called_in_a_copy_of_the_context_that_asked(kit):
