@@ -380,6 +380,8 @@ cdef PyObject* call_aside "tc_call_aside"(
             )
         if tc_likely(value != NULL):
             return (<quietly_dress> dress)(<Gate> self, value) if core.special else value
+        if core.typed and s.weak:
+            return hash_and_answer(self, s, &look, &call)   # the instance isn't hashed: any class
         return answer_hashed(self, s, &look, &call)
     if tc_unlikely(s.detour & OFF):
         if tc_load_pointer(<void**> &hook_asked) != NULL:

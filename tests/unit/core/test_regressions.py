@@ -41,6 +41,26 @@ def test_the_types_in_a_key_outlast_the_call(tc):
         assert [key[1].__name__ for key, _ in f.table.items()] == ["Sooner"] * 3
 
 
+def test_the_type_of_an_instance_in_a_key_outlasts_the_call(tc):
+    # The short way to hash arguments of known types kept no type, and passes the instance over.
+    class Later:
+        pass
+
+    class Sooner(Object):
+        @tc.mcache(typed=True)
+        def turn(self, x=1):
+            self.__class__ = Later
+            gc.collect(1)
+            return [type(f"Other{n}", (), {}) for n in range(50)]
+
+    instances = [type(f"Sooner{n}", (Sooner,), {})() for n in range(6)]
+    for one, other in zip(instances[::2], instances[1::2], strict=True):
+        one.turn(2)
+        other.turn(x=3)
+    names = [key[2].__name__ for key, _ in Sooner.turn.table.items()]
+    assert names == [f"Sooner{n}" for n in range(6)]
+
+
 def test_keys_of_floats_with_few_bits_are_told_apart_by_their_hashes(tc):
     # The highest bits of these hashes were lost; keys that have one hash are compared one by one.
     compared = []
