@@ -102,6 +102,23 @@ def test_what_passes_is_tried_again(follow):
     assert stream.refusal is None
 
 
+def test_after_however_many_failures_it_is_tried_again(follow):
+    class Hasty(Thread):
+        def _pause(self, seconds):
+            if self.is_live:
+                super()._pause(seconds)
+
+    class HastyStream(Stream):
+        def _made(self):
+            return Hasty(self)
+
+    stream = HastyStream(*[EngineConnectionError("away")] * 2000)
+    stream.may_live.set()
+    follower = follow(stream)
+    stream.start()
+    until(lambda: stream.hears(follower))
+
+
 def test_what_is_refused_is_tried_again_by_who_checks(follow):
     stream = Stream(EngineError("too old"))
     follower = follow(stream)
