@@ -167,7 +167,7 @@ class FollowingThread(Thread):
         before = self._stream.refusal
         self._becomes(is_live=False, refusal=refusal)
         if isinstance(refusal, (EngineConnectionError, EngineTimeoutError)):
-            return min(_SOON * 2 ** min(failures, 10), _LATEST)
+            return min(_SOON * 2.0 ** min(failures, 10), _LATEST)
         if before is None or str(before) != str(refusal):
             _logger.warning("%s; until then nothing is kept in memory", refusal)
         return _REFUSED
