@@ -87,6 +87,7 @@ class AsyncCoalescingEngine(Passing):
         super().__init__(engine)
         self._batch: _Batch | None = None  # the one that is open; of any loop, lest there be a map
         self._tasks: set[Task[None]] = set()
+        self._many = _FEW
         self._blocking: CoalescingEngine | None = None
 
     @property
@@ -144,8 +145,9 @@ class AsyncCoalescingEngine(Passing):
         if self._batch is batch:
             self._batch = None
         task = batch.loop.create_task(self._fetch(batch))
-        if len(self._tasks) > _FEW:  # some may be of loops that were closed in the middle
+        if len(self._tasks) > self._many:  # some may be of loops that were closed in the middle
             self._tasks = {one for one in list(self._tasks) if not one.get_loop().is_closed()}
+            self._many = _FEW + 2 * len(self._tasks)  # to look at all for each is too much
         self._tasks.add(task)
         task.add_done_callback(partial(self._over, batch))
 
