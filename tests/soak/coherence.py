@@ -45,14 +45,13 @@ from twat_cache.testing.chaos import ChaosProxy
 PROMPT = 0.05  # seconds
 STEP = 0.01  # seconds: a table's clock has steps, and a read takes its time
 SHADOW = 1.0  # seconds after a cut that count as cut
-LEAST = 1  # operations of each kind for each second; where nobody minds the time, in all
-DONE = ["get", "set", "delete", "invalidate_tags"]
-DONE += [
-    f"{kind}: {what}"
+LEAST = dict.fromkeys(["get", "set", "delete", "invalidate_tags"], 5.0)
+LEAST |= {
+    f"{kind}: {what}": 1.0
     for kind in ("loaded", "leased")
     for what in ("get_or_load", "load", "delete", "load that was overtaken")
-]
-"""What there has to be enough of."""
+}
+"""How many of each there have to be in a second; of these a tenth where nobody minds the time."""
 now = time.monotonic_ns
 
 
@@ -222,8 +221,8 @@ def told(
         if is_slow or most > given.bound + STEP:
             wrong.append(name)
     say(f"{found.foreign} values of writes that were refused")
-    least = 1 if given.untimed else LEAST * given.seconds
-    few = [name for name in DONE if counts[name] < least]
+    seconds = given.seconds * (0.1 if given.untimed else 1)
+    few = [name for name, rate in LEAST.items() if counts[name] < max(1, rate * seconds)]
     for name in wrong:
         say(f"wrong: reads were too late while {name}")
     if few or not cuts:
