@@ -818,6 +818,22 @@ def test_no_thread_keeps_a_connection_from_those_that_wait(url, table):
         at_once(ask, 4)
 
 
+def test_no_task_keeps_a_connection_from_those_that_wait(url, table):
+    async def work():
+        engine = AsyncPostgresqlEngine(url, table=table, timeout=PATIENT, pool_size=1)
+        done = [0] * 4
+
+        async def ask(me):
+            while min(done) < 20:
+                await engine.get(["key"])
+                done[me] += 1
+
+        await asyncio.gather(*map(ask, range(4)))
+        await engine.close()
+
+    asyncio.run(work())
+
+
 def test_who_waits_for_a_connection_in_vain_is_told(postgresql_server, url):
     is_asked, may_answer = Event(), Event()
 

@@ -49,6 +49,7 @@ class Links:
         self._all: set[Link] = set()
         self._count = 0
         self._opening = 0
+        self._waiting = 0  # how many want one
 
     def abandon(self) -> None:
         """In a child, right after the fork: leaves all connections to the parent."""
@@ -111,7 +112,6 @@ class ThreadLinks(Links):
     def _begin(self) -> None:
         super()._begin()
         self._change = Condition()
-        self._waiting = 0
 
     def take(self, deadline: float) -> Link:
         """A connection that nobody else uses.
@@ -183,6 +183,8 @@ class LoopLinks(Links):
 
     async def take(self, deadline: float) -> Link:
         """As that of `ThreadLinks`."""
+        if self._waiting:
+            await asyncio.sleep(0)  # or this task could take it again, before who waits goes on
         while True:
             while (link := self._rested()) is None and not self._may_open():
                 await self._change(deadline)
@@ -222,6 +224,7 @@ class LoopLinks(Links):
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiters.append(waiter)
         timer = loop.call_later(max(0.0, deadline - monotonic()), _tell, waiter, False)
+        self._waiting += 1
         try:
             if not await waiter:
                 raise self._busy()
@@ -230,6 +233,7 @@ class LoopLinks(Links):
                 self._notify()  # it was told, and tells the next one
             raise
         finally:
+            self._waiting -= 1
             timer.cancel()
 
     def _notify(self) -> None:
