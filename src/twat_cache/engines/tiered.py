@@ -151,7 +151,7 @@ class TieredEngine:
         """
         self._refuse_if_closed()
         touched: int = self._change("touch", keys, keys, ttl)
-        if touched < len(set(keys)) or (ttl is not None and ttl < max(self._times)):
+        if touched < len(set(keys)) or not (ttl is None or ttl >= max(self._times)):
             self._forget_near(keys)
         return touched
 

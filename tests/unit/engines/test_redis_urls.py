@@ -7,7 +7,7 @@ import pytest
 from twat_cache import ConfigurationError, open_engine
 
 pytest.importorskip("redis")
-from twat_cache.engines.network import Node
+from twat_cache.engines.network import TIMEOUT, Node
 from twat_cache.engines.redis import AsyncRedisEngine, RedisEngine
 from twat_cache.engines.redis.place import place_at
 
@@ -77,7 +77,7 @@ def test_nothing_is_left_to_the_defaults_of_the_library(awaited):
     connection = place_at("redis://host").connection(Node("host", 1), awaited=awaited)
     assert connection.protocol == 2
     assert connection.socket_timeout == connection.socket_connect_timeout
-    assert connection.socket_timeout == (None if awaited else 0.25)
+    assert connection.socket_timeout == (None if awaited else TIMEOUT)
     assert connection.retry_on_error == []
     assert connection.retry._retries == 0
 
