@@ -113,6 +113,7 @@ class CoalescingEngine(Passing):
                 free.append(None)
                 if self._waiting and _takes(free):
                     self._send_next(free, failure)
+            del failure  # what is raised refers to this frame
 
     def _get_behind(self, keys: Sequence[str]) -> Values:
         """Gets while another is on the way."""
@@ -164,8 +165,12 @@ class CoalescingEngine(Passing):
             raise
         if mine.free is not None:
             return self._fetch(mine.free, mine.crew, mine.keys)
-        if mine.error is not None:
-            raise mine.error
+        if (error := mine.error) is not None:
+            mine.error = None
+            try:
+                raise error
+            finally:
+                del error  # as above
         return mine.values
 
     def _fetch(self, free: list[None], crew: list[_Waiting], keys: Sequence[str]) -> Values:
@@ -196,6 +201,7 @@ class CoalescingEngine(Passing):
             for one in crew:
                 one.event.set()
             self._return(free, failure)
+            del failure  # as above
 
     def _return(self, free: list[None], failure: EngineError | None) -> None:
         """Is back, and sends the next one if any wait."""

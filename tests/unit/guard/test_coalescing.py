@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -182,6 +185,31 @@ def test_a_get_in_the_middle_of_ones_own_get_does_not_wait_for_itself(engine, sh
     assert engine.get(["a"]) == [b"1"]
     assert found == [b"2"]
     assert engine.get(["a"]) == [b"1"]
+
+
+def test_what_fails_keeps_nothing_alive(shaky, monkeypatch):
+    monkeypatch.setattr(coalescing, "_LONG", PATIENCE)
+    engine = resilient(shaky, failures=100)  # while it is open it keeps what opened it
+
+    class Local:
+        pass
+
+    def ask():
+        local = Local()
+        there.append(weakref.ref(local))
+        with suppress(EngineError):
+            engine.get(["a"])
+
+    there = []
+    shaky.error = lambda: EngineError("no such database")
+    gc.disable()
+    try:
+        at_once(engine, shaky, [ask] * THREADS)
+        ask()
+    finally:
+        gc.enable()
+        engine.close()
+    assert [found() for found in there] == [None] * (THREADS + 1)
 
 
 def test_a_large_batch_goes_in_parts(engine, shaky):

@@ -234,8 +234,9 @@ def test_an_engine_that_fails_fails_each_and_functions_answer_all_the_same(kit):
     run(main())
 
 
+@pytest.mark.parametrize("failures", [0, 3])  # after three it isn't asked
 @pytest.mark.parametrize("way", [awaited, asyncio.gather])
-def test_an_engine_that_fails_keeps_nothing_alive(kit, way):
+def test_an_engine_that_fails_keeps_nothing_alive(kit, way, failures):
     class Default:
         pass
 
@@ -245,13 +246,14 @@ def test_an_engine_that_fails_keeps_nothing_alive(kit, way):
 
     async def main():
         nonlocal default
-        for _ in range(2):  # the second isn't asked
-            default = Default()
-            there = weakref.ref(default)
+        for _ in range(failures):
             await ask()
-            default = None
-            await asyncio.sleep(0)
-            assert there() is None
+        default = Default()
+        there = weakref.ref(default)
+        await ask()
+        default = None
+        await asyncio.sleep(0)
+        assert there() is None
 
     default = None
     kit.raw.blocking.error = lambda: EngineError("no such database")
