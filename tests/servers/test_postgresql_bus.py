@@ -374,3 +374,32 @@ def test_a_stream_ends_with_its_last_follower(postgresql_server, channel):
             assert connections() == 1
             stream.leave(follower)
             wait_until(lambda: not connections(), PATIENT, lambda: "it goes on")
+
+
+def test_a_stream_that_is_begun_anew_keeps_the_connection_by_which_it_tells(
+    postgresql_server, channel
+):
+    url = f"{postgresql_server.url}?application_name={channel}"
+    with (
+        closing(PostgresqlEngine(url, timeout=PATIENT)) as engine,
+        psycopg.connect(postgresql_server.admin_url, autocommit=True) as admin,
+    ):
+        stream = engine.stream("pubsub")
+        for follower in (Follower(channel), Follower(channel)):
+            stream.follow(follower)
+            tellers = set()
+            for _ in range(3):
+                tell(stream, follower, ["key"], by_hand=True)
+                rows = admin.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name = %s", (channel,)
+                )
+                tellers |= {pid for (pid,) in rows}
+            assert len(tellers) == 1
+            stream.leave(follower)
+            wait_until(
+                lambda: not admin.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE application_name = %s", (channel,)
+                ).fetchall(),
+                PATIENT,
+                lambda: "the connection rests on",
+            )

@@ -177,6 +177,10 @@ class PostgresqlBus:
         self.hang_up()
         self._links.close()
 
+    def reopen(self) -> None:
+        """After `close`: the connections by which it tells are kept again."""
+        self._links.reopen()
+
     def abandon(self) -> None:
         """In a child, right after the fork: leaves all connections to the parent."""
         self._link = None

@@ -63,6 +63,10 @@ class Links:
         while (link := self._rested()) is not None:
             self._end(link)
 
+    def reopen(self) -> None:
+        """From now on, what is given back is kept again."""
+        self._closed = False
+
     def _rested(self) -> Link | None:
         try:
             return self._resting.pop()

@@ -44,6 +44,11 @@ class PostgresqlStream(ChangeStream["_Thread"]):
     def _made(self) -> _Thread:
         return _Thread(self, PostgresqlBus(self._place, self.timeout))
 
+    def follow(self, follower: Follower) -> None:
+        """From now on, once it is started, this one is told."""
+        super().follow(follower)
+        self._bus.reopen()  # the last of those before may have left
+
     def _end(self) -> None:
         super()._end()
         self._bus.close()
