@@ -385,21 +385,19 @@ def test_a_stream_that_is_begun_anew_keeps_the_connection_by_which_it_tells(
         psycopg.connect(postgresql_server.admin_url, autocommit=True) as admin,
     ):
         stream = engine.stream("pubsub")
+
+        def connections():
+            rows = admin.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = %s", (channel,)
+            )
+            return {pid for (pid,) in rows}
+
         for follower in (Follower(channel), Follower(channel)):
             stream.follow(follower)
             tellers = set()
             for _ in range(3):
                 tell(stream, follower, ["key"], by_hand=True)
-                rows = admin.execute(
-                    "SELECT pid FROM pg_stat_activity WHERE application_name = %s", (channel,)
-                )
-                tellers |= {pid for (pid,) in rows}
+                tellers |= connections()
             assert len(tellers) == 1
             stream.leave(follower)
-            wait_until(
-                lambda: not admin.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE application_name = %s", (channel,)
-                ).fetchall(),
-                PATIENT,
-                lambda: "the connection rests on",
-            )
+            wait_until(lambda: not connections(), PATIENT, lambda: "the connection rests on")
