@@ -21,7 +21,7 @@ cdef struct GateCore:
     Store* store
     bint plain                      # keys of fixed width, nothing held weakly
     bint lone                       # functools' rule for one int or str
-    bint typed                      # … and their types
+    bint typed                      # the arguments' types follow them in the key
     bint special                    # hits pass a copier or are awaited
     int shapes
     PyObject* function

@@ -1,7 +1,7 @@
 # Keys: hashing what a call brought, and finding the entry that has it.
 #
 # A key is hashed from left to right, once. Entries are compared only where all 64 bits of the
-# mixed hash agree. Exact ints and strs are compared here; anything else is asked by its own
+# mixed hash agree. Exact ints, strs, floats and bytes are compared here; all else is asked by its own
 # `__eq__`, which may do what it likes: the stored objects are owned while it runs, the lock is
 # free, and if the table changed meanwhile the search begins anew, as in CPython's dict.
 # Longer than 400 lines because the short way and the long way of a look-up have to stay alike.
