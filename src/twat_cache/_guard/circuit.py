@@ -109,8 +109,8 @@ class Circuit:
         error = self.error
         if error is None or self._is_over:
             return None
-        if not self._is_probed() and not self._send_probe():
-            return None
+        if not self._is_probed() and not self._send_probe() and not self.outbox:
+            return None  # nobody would ever ask, and nothing is due that calls must not see
         waiting = monotonic() - self._since
         refusal = EngineConnectionError(
             f"{label(self._engine)} didn't serve {waiting:.1f} s ago and isn't asked until it "

@@ -194,14 +194,18 @@ def test_a_probe_that_can_not_start_is_sent_by_the_next_call(engine, shaky, monk
     def no_thread(self):
         raise RuntimeError("can't start new thread")
 
+    engine.put({"a": b"1"}, None)
     shaky.error = AWAY
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_thread)
         engine.drop(["a"])
-    shaky.error = None
+        shaky.error = None
+        with pytest.raises(EngineConnectionError):
+            engine.get(["a"])
     with pytest.raises(EngineConnectionError):
         engine.get(["b"])
     until(lambda: not engine.circuit.is_open)
+    assert engine.get(["a"]) == [None]
 
 
 def test_a_probe_that_ended_with_its_event_loop_is_sent_anew():
