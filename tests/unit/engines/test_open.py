@@ -91,6 +91,15 @@ def test_without_its_library_the_error_says_which_extra_brings_it(url, library, 
         open_engine(url)
 
 
+def test_a_library_that_is_too_old_is_told(monkeypatch):
+    monkeypatch.delattr(pytest.importorskip("hiredis"), "pack_command")
+    for name in list(sys.modules):
+        if name.startswith("twat_cache.engines.redis"):
+            monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(EngineNotAvailableError, match=r"needs hiredis \d"):
+        open_engine("redis://host")
+
+
 def test_an_entry_point_adds_a_scheme(monkeypatch):
     mine = EntryPoint("mine", "twat_cache.engines.null:NullEngine", _open.GROUP)
     broken = EntryPoint("broken", "no.such.module:Engine", _open.GROUP)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from .commands import Command
 
 try:
-    import hiredis
+    from hiredis import Reader, pack_command
 except ImportError as error:
     raise EngineNotAvailableError(
-        "redis needs its libraries to be awaited: pip install 'twat-cache[redis]'"
+        "the engine redis needs hiredis 2.2 or newer: pip install -U 'twat-cache[redis]' hiredis"
     ) from error
 
 __all__ = ["Link"]
@@ -71,7 +71,7 @@ class Link(asyncio.Protocol):
         self._timeout = timeout
         self._writer = connection._writer  # whose end would close the transport
         self._transport: Any = self._writer.transport
-        self._reader = hiredis.Reader(
+        self._reader = Reader(
             protocolError=theirs.InvalidResponse,
             replyError=BaseParser.parse_error,
             notEnoughData=_MORE,
@@ -104,7 +104,7 @@ class Link(asyncio.Protocol):
         if self.is_closed:
             self.close(theirs.ConnectionError("the server closed the connection"))
             return asked
-        pack: Any = hiredis.pack_command
+        pack: Any = pack_command
         self._deadline = deadline = loop.time() + self._timeout
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._look)

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from .commands import Command
 
 try:
-    import hiredis
+    from hiredis import PushNotification, Reader, pack_command
 except ImportError as error:
     raise EngineNotAvailableError(
-        "coherence with redis needs its libraries: pip install 'twat-cache[redis]'"
+        "coherence with redis needs hiredis 3.2 or newer: pip install -U 'twat-cache[redis]'"
+        " hiredis"
     ) from error
 
 __all__ = ["Push", "Reply", "Wire"]
 
-Push: type[list[Any]] = hiredis.PushNotification
+Push: type[list[Any]] = PushNotification
 _MORE = object()
 _CHUNK = 1 << 16
 _MOST_UNSENT = 1 << 20  # bytes
@@ -178,7 +179,7 @@ class Wire:
         self._connection = connection  # which would close the socket when it is collected
         self._socket = connection._sock
         self._socket.settimeout(0)
-        self._reader = hiredis.Reader(replyError=_error, notEnoughData=_MORE)
+        self._reader = Reader(replyError=_error, notEnoughData=_MORE)
         self._lock = allocate_lock()  # of the socket, too: a TLS one takes one thread at a time
         self._out = bytearray()
         self._waiting: deque[Reply] = deque()
@@ -279,5 +280,5 @@ def _error(text: str) -> Exception:
 
 
 def _packed(command: Command) -> bytes:
-    data: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]
+    data: bytes = pack_command(command)  # type: ignore[arg-type]
     return data
