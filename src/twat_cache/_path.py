@@ -94,11 +94,6 @@ class Path:
             step = single_flight(step, self.flights, tally, copier)
         self.go, self.ago = observe(step, tally)
 
-    @property
-    def landed(self) -> object:
-        """See `Flights`."""
-        return self.flights.landed
-
     def forget(self, key: Hashable) -> None:
         """Nobody joins a computation for the key that began before now."""
         self.flights.landed = object()
