@@ -16,6 +16,7 @@ import pytest
 from tests.fixtures.servers.memcached import Memcached
 from tests.fixtures.servers.redis_secure import make_certificate
 from tests.fixtures.servers.server import Missing, ask, served, wait_until
+from tests.fixtures.turns import all_get_their_turn
 from twat_cache import (
     Cache,
     ConfigurationError,
@@ -548,17 +549,7 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(secret_server, login
 
 def test_no_thread_keeps_a_connection_from_those_that_wait(servers):
     with closing(MemcachedEngine(servers[0].address, pool_size=1, timeout=PATIENT)) as engine:
-        done = [0] * 4
-
-        def ask(me):
-            try:
-                while min(done) < 20:
-                    engine.get(["key"])
-                    done[me] += 1
-            finally:
-                done[me] = 20  # nobody waits for one that failed
-
-        at_once(ask, 4)
+        all_get_their_turn(lambda: engine.get(["key"]))
 
 
 def test_who_finds_no_connection_free_waits_for_one(servers):

@@ -16,6 +16,7 @@ import pytest
 
 from tests.fixtures.servers import wait_until
 from tests.fixtures.servers.redis_secure import make_certificate
+from tests.fixtures.turns import all_get_their_turn
 from twat_cache import (
     ConfigurationError,
     EngineClosedError,
@@ -805,17 +806,7 @@ def test_who_finds_no_connection_free_waits(url, table):
 
 def test_no_thread_keeps_a_connection_from_those_that_wait(url, table):
     with closing(PostgresqlEngine(url, table=table, timeout=PATIENT, pool_size=1)) as engine:
-        done = [0] * 4
-
-        def ask(me):
-            try:
-                while min(done) < 20:
-                    engine.get(["key"])
-                    done[me] += 1
-            finally:
-                done[me] = 20  # nobody waits for one that failed
-
-        at_once(ask, 4)
+        all_get_their_turn(lambda: engine.get(["key"]))
 
 
 def test_no_task_keeps_a_connection_from_those_that_wait(url, table):

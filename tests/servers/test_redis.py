@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fixtures.servers import wait_until
+from tests.fixtures.turns import all_get_their_turn
 from twat_cache import (
     ConfigurationError,
     EngineClosedError,
@@ -455,17 +456,7 @@ def test_more_tasks_than_connections_take_turns(redis_server):
 
 def test_no_thread_keeps_a_connection_from_those_that_wait(redis_server):
     with closing(RedisEngine.from_url(redis_server.url, timeout=PATIENT, pool_size=1)) as engine:
-        done = [0] * 4
-
-        def ask(me):
-            try:
-                while min(done) < 20:
-                    engine.get(["key"])
-                    done[me] += 1
-            finally:
-                done[me] = 20  # nobody waits for one that failed
-
-        at_once(ask, 4)
+        all_get_their_turn(lambda: engine.get(["key"]))
 
 
 def test_who_finds_no_connection_free_is_told_so_in_time(redis_server):
